@@ -1,0 +1,302 @@
+"""What is said to and by the ipfs actor: content, blocks, pins and the repository."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Base64Bytes, Field, computed_field, model_validator
+
+from .wire import CidText, PathText, Wire
+
+ProfileName = Literal["unixfs-v1-2025", "unixfs-v0-2015"]
+EntryType = Literal["file", "directory", "symlink"]
+PinMode = Literal["recursive", "direct"]
+
+SizeBytes = Annotated[int, Field(ge=0)]
+UnixTime = Annotated[float, Field(description="Seconds since 1970-01-01 UTC")]
+FileName = Annotated[str, Field(max_length=255)]
+PinName = Annotated[str, Field(max_length=255)]
+
+# What fits in one message beside its other fields; more goes as a stream.
+MAX_INLINE_CHARS = 512 * 1024
+MAX_BLOCK_BYTES = 2 * 1024 * 1024
+
+
+class AddRequest(Wire):
+    """Content to store: `content` (text) or `data` (base64) inside the request, else a stream that follows.
+
+    A stream whose `content_type` is `multipart/form-data; boundary=…` is a tree: each part's filename is its
+    percent-encoded path; a part of type `application/x-directory` is a directory and one of type
+    `application/symlink` is a symbolic link to its body.
+    """
+
+    content: Annotated[str | None, Field(max_length=MAX_INLINE_CHARS, description="Text to store as UTF-8")] = None
+    data: Annotated[Base64Bytes | None, Field(description="Bytes to store, in base64")] = None
+    filename: FileName | None = None
+    content_type: Annotated[str | None, Field(max_length=255)] = None
+    profile: ProfileName = "unixfs-v1-2025"
+    pin: bool = True
+    pin_name: PinName | None = None
+    wrap: Annotated[bool, Field(description="Put a single file into a directory under its filename")] = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.content is not None and self.data is not None:
+            raise ValueError("give `content` or `data`, not both")
+        return self
+
+    @property
+    def inline(self) -> bytes | None:
+        """The content that travels inside the request, or None if a stream follows."""
+        return self.data if self.content is None else self.content.encode()
+
+
+class AddedEntry(Wire):
+    path: str
+    cid: str
+    size_bytes: SizeBytes
+
+
+class Added(Wire):
+    """The root that was stored. For a tree, `entries` has its first 1,000 files and `entry_count` them all."""
+
+    cid: str
+    content_size_bytes: SizeBytes
+    dag_size_bytes: Annotated[int, Field(ge=0, description="Every block below the root, as linked")]
+    profile: ProfileName
+    pinned: bool
+    filename: str | None = None
+    entry_count: int | None = None
+    entries: list[AddedEntry] | None = None
+
+    @computed_field(description="The CID again, under its older name")  # type: ignore[prop-decorator]
+    @property
+    def Hash(self) -> str:  # noqa: N802
+        return self.cid
+
+
+class CatRequest(Wire):
+    """Which bytes of which file; a negative `offset` counts from the end."""
+
+    cid: CidText
+    path: PathText = ""
+    offset: int = 0
+    length: Annotated[int | None, Field(ge=0)] = None
+
+
+class FileHead(Wire):
+    """What comes before the bytes: the file's own CID, its whole size, and the range that follows."""
+
+    cid: str
+    size_bytes: SizeBytes
+    offset: SizeBytes = 0
+    length: SizeBytes
+
+
+class PathRequest(Wire):
+    cid: CidText
+    path: PathText = ""
+
+
+class TarHead(Wire):
+    cid: str
+    name: str
+
+
+class DirEntry(Wire):
+    name: str
+    cid: str
+    type: EntryType
+    size_bytes: Annotated[int, Field(ge=0, description="A file's size; for a directory, its DAG's")]
+
+
+class Stat(Wire):
+    cid: str
+    type: Literal["file", "directory", "symlink", "block"]
+    size_bytes: Annotated[int, Field(ge=0, description="A file's bytes, a link's target, or a block's")]
+    dag_size_bytes: SizeBytes
+    links: Annotated[int, Field(ge=0, description="Links of the root block")]
+    codec: str
+    target: Annotated[str | None, Field(description="Where a symbolic link points")] = None
+
+
+class BlockRequest(Wire):
+    cid: CidText
+
+
+class BlockHead(Wire):
+    cid: str
+    size_bytes: SizeBytes
+
+
+class BlockPut(Wire):
+    """One block: `data` (base64) inside the request or the stream that follows; refused if `cid` is given
+    and does not match."""
+
+    data: Annotated[Base64Bytes | None, Field(description="The block, in base64")] = None
+    format: Annotated[str, Field(max_length=32, description="Codec name: raw, dag-pb, dag-cbor, dag-json, …")] = "raw"
+    cid: CidText | None = None
+    pin: bool = False
+
+    @property
+    def inline(self) -> bytes | None:
+        """The block that travels inside the request, or None if a stream follows."""
+        return self.data
+
+
+class BlockStat(Wire):
+    cid: str
+    size_bytes: SizeBytes
+    format: str
+
+
+class BlockRemove(Wire):
+    cid: CidText
+    force: Annotated[bool, Field(description="Not an error if the block is not here")] = False
+
+
+class BlockRemoved(Wire):
+    cid: str
+    removed: bool
+
+
+class PinRequest(Wire):
+    """Keep a block, or with `recursive` all below it; asking again changes its name and expiry."""
+
+    cid: CidText
+    path: PathText = ""
+    recursive: bool = True
+    name: PinName | None = None
+    expires_in_s: Annotated[float | None, Field(gt=0, le=3.2e9)] = None
+
+
+class Pinned(Wire):
+    cid: str
+    pinned: bool
+    mode: PinMode | None = None
+    name: str | None = None
+    expires_at: UnixTime | None = None
+
+
+class PinRemove(Wire):
+    cid: CidText
+    path: PathText = ""
+
+
+class PinList(Wire):
+    """Which pins: all, or those of one mode, name or CID."""
+
+    type: Literal["all", "recursive", "direct"] = "all"
+    name: PinName | None = None
+    cid: CidText | None = None
+
+
+class Pin(Wire):
+    cid: str
+    mode: PinMode
+    name: str | None = None
+    expires_at: UnixTime | None = None
+    created_at: UnixTime
+
+
+class PinUpdate(Wire):
+    """Move a recursive pin from one root to another; walks only what the new root adds."""
+
+    from_cid: CidText
+    to_cid: CidText
+    unpin: Annotated[bool, Field(description="Remove the old pin")] = True
+
+
+class RepoGc(Wire):
+    """Nothing to say: collects every block that no pin reaches and no add is using."""
+
+
+class Collected(Wire):
+    removed_blocks: SizeBytes
+    freed_bytes: SizeBytes
+    kept_blocks: SizeBytes
+    reclaimed_disk_bytes: Annotated[int, Field(description="Given back by rewriting packs")]
+    duration_s: float
+
+
+class RepoStatRequest(Wire):
+    """Nothing to say."""
+
+
+class RepoStat(Wire):
+    blocks: SizeBytes
+    size_bytes: Annotated[int, Field(ge=0, description="Bytes of live blocks")]
+    disk_bytes: Annotated[int, Field(ge=0, description="Bytes of pack files and index")]
+    packs: SizeBytes
+    pins: SizeBytes
+    free_disk_bytes: SizeBytes
+    path: str
+
+
+class RepoVerify(Wire):
+    """Nothing to say: reads every block and checks it against its hash."""
+
+
+class BadBlock(Wire):
+    cid: str
+    problem: str
+
+
+class Verified(Wire):
+    """`bad` has the first 1,000 blocks that failed; `bad_blocks` counts them all."""
+
+    checked_blocks: SizeBytes
+    checked_bytes: SizeBytes
+    bad_blocks: SizeBytes
+    bad: list[BadBlock]
+    duration_s: float
+
+
+class VersionRequest(Wire):
+    """Nothing to say."""
+
+
+class Version(Wire):
+    version: str
+    backend: str
+    python: str
+    system: str
+
+
+class IdRequest(Wire):
+    """Nothing to say."""
+
+
+class Id(Wire):
+    id: Annotated[str, Field(description="libp2p peer ID of the node's Ed25519 key")]
+    public_key: Annotated[str, Field(description="The libp2p public key, protobuf in base64")]
+    agent_version: str
+    addresses: list[str]
+    instance: str
+
+
+class ContentAdded(Wire):
+    cid: str
+    size_bytes: SizeBytes
+    pinned: bool
+    filename: str | None = None
+    at: UnixTime
+
+
+class PinChanged(Wire):
+    cid: str
+    mode: PinMode
+    name: str | None = None
+    expires_at: UnixTime | None = None
+    at: UnixTime
+
+
+class BlockGone(Wire):
+    cid: str
+    at: UnixTime
+
+
+class GarbageCollected(Wire):
+    removed_blocks: SizeBytes
+    freed_bytes: SizeBytes
+    at: UnixTime

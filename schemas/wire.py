@@ -1,0 +1,77 @@
+"""The base of every message body: a strict, immutable pydantic model that is plain JSON on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.types import StringConstraints
+
+from .errors import BadRequest
+
+__all__ = ["Wire", "Empty", "CidText", "PathText"]
+
+# Longest CID text that is read at all: base16 of a 128-byte digest and its prefix fits well within it.
+MAX_CID_CHARS = 512
+MAX_PATH_CHARS = 4096
+
+CidText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_CID_CHARS),
+    Field(description="A CID, version 0 or 1, in any supported multibase", examples=["bafkqaaa"]),
+]
+PathText = Annotated[
+    str,
+    StringConstraints(max_length=MAX_PATH_CHARS),
+    Field(description="A path below the CID, `/` between its names; empty for the CID itself"),
+]
+
+
+class Wire(BaseModel):
+    """A message body. Unknown fields are refused, so a misspelt one is an error and not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+
+    def to_wire(self) -> bytes:
+        """The body as JSON; fields at their defaults of None are left out."""
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True)
+
+    @classmethod
+    def from_wire(cls, body: bytes) -> Self:
+        """The model of a JSON body; an empty body is `{}`.
+
+        Raises BadRequest, naming the first field that is wrong, if the body is not such a JSON object.
+        """
+        try:
+            return cls.__pydantic_validator__.validate_json(body or b"{}")
+        except ValidationError as error:
+            raise bad_request(error) from None
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, object]) -> Self:
+        """The model of loose text fields, such as a query string's: numbers and booleans are read from text.
+
+        Raises BadRequest as `from_wire` does.
+        """
+        try:
+            return cls.__pydantic_validator__.validate_python(fields)
+        except ValidationError as error:
+            raise bad_request(error) from None
+
+
+class Empty(Wire):
+    """No fields."""
+
+
+def bad_request(error: ValidationError) -> BadRequest:
+    """A validation failure as one sentence that names the field and the limit it broke."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "body"
+    limits = [v for k, v in (first.get("ctx") or {}).items() if k != "error" and isinstance(v, int | float | str)]
+    return BadRequest(field, first["msg"], limit=limits[0] if limits else None)
+
+
+def dump_json(value: object) -> bytes:
+    """Any JSON-able value (models included) as compact JSON."""
+    return orjson.dumps(value, default=lambda v: v.model_dump(mode="json", exclude_none=True))
