@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Base64Bytes, Field, computed_field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from .wire import CidText, PathText, Wire
 
@@ -31,7 +31,7 @@ class AddRequest(Wire):
     """
 
     content: Annotated[str | None, Field(max_length=MAX_INLINE_CHARS, description="Text to store as UTF-8")] = None
-    data: Annotated[Base64Bytes | None, Field(description="Bytes to store, in base64")] = None
+    data: Annotated[bytes | None, Field(description="Bytes to store, in base64")] = None
     filename: FileName | None = None
     content_type: Annotated[str | None, Field(max_length=255)] = None
     profile: ProfileName = "unixfs-v1-2025"
@@ -133,7 +133,7 @@ class BlockPut(Wire):
     """One block: `data` (base64) inside the request or the stream that follows; refused if `cid` is given
     and does not match."""
 
-    data: Annotated[Base64Bytes | None, Field(description="The block, in base64")] = None
+    data: Annotated[bytes | None, Field(description="The block, in base64")] = None
     format: Annotated[str, Field(max_length=32, description="Codec name: raw, dag-pb, dag-cbor, dag-json, …")] = "raw"
     cid: CidText | None = None
     pin: bool = False
