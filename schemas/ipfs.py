@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, computed_field, model_validator
 
-from .wire import CidText, PathText, Wire
+from .wire import CidText, PathText, Reply, Wire
 
 ProfileName = Literal["unixfs-v1-2025", "unixfs-v0-2015"]
 EntryType = Literal["file", "directory", "symlink"]
@@ -51,13 +51,13 @@ class AddRequest(Wire):
         return self.data if self.content is None else self.content.encode()
 
 
-class AddedEntry(Wire):
+class AddedEntry(Reply):
     path: str
     cid: str
     size_bytes: SizeBytes
 
 
-class Added(Wire):
+class Added(Reply):
     """The root that was stored. For a tree, `entries` has its first 1,000 files and `entry_count` them all."""
 
     cid: str
@@ -84,7 +84,7 @@ class CatRequest(Wire):
     length: Annotated[int | None, Field(ge=0)] = None
 
 
-class FileHead(Wire):
+class FileHead(Reply):
     """What comes before the bytes: the file's own CID, its whole size, and the range that follows."""
 
     cid: str
@@ -98,19 +98,19 @@ class PathRequest(Wire):
     path: PathText = ""
 
 
-class TarHead(Wire):
+class TarHead(Reply):
     cid: str
     name: str
 
 
-class DirEntry(Wire):
+class DirEntry(Reply):
     name: str
     cid: str
     type: EntryType
     size_bytes: Annotated[int, Field(ge=0, description="A file's size; for a directory, its DAG's")]
 
 
-class Stat(Wire):
+class Stat(Reply):
     cid: str
     type: Literal["file", "directory", "symlink", "block"]
     size_bytes: Annotated[int, Field(ge=0, description="A file's bytes, a link's target, or a block's")]
@@ -124,7 +124,7 @@ class BlockRequest(Wire):
     cid: CidText
 
 
-class BlockHead(Wire):
+class BlockHead(Reply):
     cid: str
     size_bytes: SizeBytes
 
@@ -144,7 +144,7 @@ class BlockPut(Wire):
         return self.data
 
 
-class BlockStat(Wire):
+class BlockStat(Reply):
     cid: str
     size_bytes: SizeBytes
     format: str
@@ -155,7 +155,7 @@ class BlockRemove(Wire):
     force: Annotated[bool, Field(description="Not an error if the block is not here")] = False
 
 
-class BlockRemoved(Wire):
+class BlockRemoved(Reply):
     cid: str
     removed: bool
 
@@ -170,7 +170,7 @@ class PinRequest(Wire):
     expires_in_s: Annotated[float | None, Field(gt=0, le=3.2e9)] = None
 
 
-class Pinned(Wire):
+class Pinned(Reply):
     cid: str
     pinned: bool
     mode: PinMode | None = None
@@ -191,7 +191,7 @@ class PinList(Wire):
     cid: CidText | None = None
 
 
-class Pin(Wire):
+class Pin(Reply):
     cid: str
     mode: PinMode
     name: str | None = None
@@ -211,7 +211,7 @@ class RepoGc(Wire):
     """Nothing to say: collects every block that no pin reaches and no add is using."""
 
 
-class Collected(Wire):
+class Collected(Reply):
     removed_blocks: SizeBytes
     freed_bytes: SizeBytes
     kept_blocks: SizeBytes
@@ -223,7 +223,7 @@ class RepoStatRequest(Wire):
     """Nothing to say."""
 
 
-class RepoStat(Wire):
+class RepoStat(Reply):
     blocks: SizeBytes
     size_bytes: Annotated[int, Field(ge=0, description="Bytes of live blocks")]
     disk_bytes: Annotated[int, Field(ge=0, description="Bytes of pack files and index")]
@@ -237,12 +237,12 @@ class RepoVerify(Wire):
     """Nothing to say: reads every block and checks it against its hash."""
 
 
-class BadBlock(Wire):
+class BadBlock(Reply):
     cid: str
     problem: str
 
 
-class Verified(Wire):
+class Verified(Reply):
     """`bad` has the first 1,000 blocks that failed; `bad_blocks` counts them all."""
 
     checked_blocks: SizeBytes
@@ -256,7 +256,7 @@ class VersionRequest(Wire):
     """Nothing to say."""
 
 
-class Version(Wire):
+class Version(Reply):
     version: str
     backend: str
     python: str
@@ -267,7 +267,7 @@ class IdRequest(Wire):
     """Nothing to say."""
 
 
-class Id(Wire):
+class Id(Reply):
     id: Annotated[str, Field(description="libp2p peer ID of the node's Ed25519 key")]
     public_key: Annotated[str, Field(description="The libp2p public key, protobuf in base64")]
     agent_version: str
@@ -275,7 +275,7 @@ class Id(Wire):
     instance: str
 
 
-class ContentAdded(Wire):
+class ContentAdded(Reply):
     cid: str
     size_bytes: SizeBytes
     pinned: bool
@@ -283,7 +283,7 @@ class ContentAdded(Wire):
     at: UnixTime
 
 
-class PinChanged(Wire):
+class PinChanged(Reply):
     cid: str
     mode: PinMode
     name: str | None = None
@@ -291,12 +291,12 @@ class PinChanged(Wire):
     at: UnixTime
 
 
-class BlockGone(Wire):
+class BlockGone(Reply):
     cid: str
     at: UnixTime
 
 
-class GarbageCollected(Wire):
+class GarbageCollected(Reply):
     removed_blocks: SizeBytes
     freed_bytes: SizeBytes
     at: UnixTime

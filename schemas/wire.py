@@ -10,7 +10,7 @@ from pydantic.types import StringConstraints
 
 from .errors import BadRequest
 
-__all__ = ["Wire", "Empty", "CidText", "PathText"]
+__all__ = ["Wire", "Reply", "Empty", "CidText", "PathText"]
 
 # Longest CID text that is read at all: base16 of a 128-byte digest and its prefix fits well within it.
 MAX_CID_CHARS = 512
@@ -58,6 +58,13 @@ class Wire(BaseModel):
             return cls.__pydantic_validator__.validate_python(fields)
         except ValidationError as error:
             raise bad_request(error) from None
+
+
+class Reply(Wire):
+    """A body that is answered or announced. Fields that this version does not know are ignored, so that a
+    newer actor may say more."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class Empty(Wire):

@@ -1,0 +1,98 @@
+"""What an actor is: a class whose methods answer rows of the table.
+
+    [message] -> host -> handler -> [reply]
+
+A handler's shape follows from its row, and the type checker holds it to that:
+
+    @handles(PIN)     async def pin(self, ask: PinRequest) -> Pinned
+    @handles(CAT)     async def cat(self, ask: CatRequest) -> AsyncIterator[FileHead | bytes]
+    @handles(ADD)     async def add(self, ask: AddRequest, content: AsyncIterator[bytes]) -> Added
+    @handles(ADDED)   async def added(self, event: ContentAdded) -> None
+
+A stream handler yields its head first, where the row has one, then bytes of any size or items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
+
+from ..schemas.rows import Event, Request, Row, Stream, Upload
+from ..schemas.wire import Wire
+
+if TYPE_CHECKING:
+    from .client import Bus
+
+__all__ = ["Actor", "handles", "handlers_of"]
+
+S = TypeVar("S")
+A = TypeVar("A", bound=Wire)
+R = TypeVar("R", bound=Wire)
+H = TypeVar("H", bound=Wire)
+I = TypeVar("I", bound=Wire | bytes)  # noqa: E741
+E = TypeVar("E", bound=Wire)
+
+
+class Actor:
+    """Owns some state and answers for it. One instance serves one process.
+
+    `name` is the actor's name in the table. The limits say how many handlers run at once (requests and
+    streams apart) and how many messages may wait; one more is answered by `Busy`.
+    """
+
+    name: ClassVar[str]
+    max_running: ClassVar[int] = 256
+    max_streams: ClassVar[int] = 128
+    max_waiting: ClassVar[int] = 2048
+
+    # Set by the host before `on_start`.
+    bus: Bus
+    instance: str
+
+    async def on_start(self) -> None:
+        """Runs once, connected but before the first message; raising ends the process."""
+
+    async def on_stop(self) -> None:
+        """Runs once, after the last handler has returned; the connection still works."""
+
+
+Unary = Callable[[S, A], Awaitable[R]]
+Streaming = Callable[[S, A], AsyncIterator[H | I]]
+Uploading = Callable[[S, A, AsyncIterator[bytes]], Awaitable[R]]
+Listening = Callable[[S, E], Awaitable[None]]
+
+
+@overload
+def handles(row: Request[A, R]) -> Callable[[Unary[S, A, R]], Unary[S, A, R]]: ...
+@overload
+def handles(row: Stream[A, H, I]) -> Callable[[Streaming[S, A, H, I]], Streaming[S, A, H, I]]: ...
+@overload
+def handles(row: Upload[A, R]) -> Callable[[Uploading[S, A, R]], Uploading[S, A, R]]: ...
+@overload
+def handles(row: Event[E]) -> Callable[[Listening[S, E]], Listening[S, E]]: ...
+def handles(row: Row) -> Callable[[Any], Any]:
+    """Mark a method as the answer to a row."""
+
+    def mark(method: Any) -> Any:
+        method.__handles__ = row
+        return method
+
+    return mark
+
+
+def handlers_of(actor: Actor) -> dict[Row, Callable[..., Any]]:
+    """The actor's handlers by row.
+
+    Raises TypeError if two methods handle one row, or if a method answers another actor's row.
+    """
+    found: dict[Row, Callable[..., Any]] = {}
+    for attribute in dir(type(actor)):
+        row = getattr(getattr(type(actor), attribute), "__handles__", None)
+        if row is None:
+            continue
+        if row in found:
+            raise TypeError(f"{type(actor).__name__} handles {row.name} twice")
+        if not isinstance(row, Event) and row.actor != actor.name:
+            raise TypeError(f"{type(actor).__name__} is {actor.name!r} and cannot answer {row.name}")
+        found[row] = getattr(actor, attribute)
+    return found

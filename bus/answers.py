@@ -1,0 +1,141 @@
+"""How each kind of row is answered: one reply, a stream of chunks, or an upload taken in and then replied to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import orjson
+from nats.aio.msg import Msg
+
+from ..schemas.errors import Cancelled, TooLarge
+from ..schemas.rows import Request, Stream, Upload
+from ..schemas.wire import Wire
+from .envelope import head_header
+from .inbox import Inbox
+from .micro import Endpoint
+from .serving import ServedStreams
+from .streams import CHUNK_BYTES, MAX_BODY_BYTES, cut
+
+__all__ = ["Answers", "AlreadyTold"]
+
+# A message of an item stream is filled up to this size, so that a long list costs few messages.
+BATCH_BYTES = 64 * 1024
+
+Payload = bytes | memoryview
+
+
+class AlreadyTold(Exception):
+    """A stream broke off and its caller has been told why, the `__cause__`; only statistics still care."""
+
+
+class Answers:
+    """The replies of one actor instance."""
+
+    def __init__(self, inbox: Inbox, streams: ServedStreams) -> None:
+        self._inbox = inbox
+        self._streams = streams
+
+    async def give(self, endpoint: Endpoint, msg: Msg) -> None:
+        """Read the message, call the handler and send what it returns or yields.
+
+        Raises what the handler raises before anything was sent; after that AlreadyTold.
+        """
+        row = endpoint.row
+        if isinstance(row, Request):
+            reply = await endpoint.handler(row.ask.from_wire(msg.data))
+            await self._inbox.publish(msg.reply, _body(reply))
+        elif isinstance(row, Stream):
+            await self._stream(row, endpoint.handler(row.ask.from_wire(msg.data)), msg)
+        elif isinstance(row, Upload):
+            await self._upload(endpoint.handler, row.ask.from_wire(msg.data), msg)
+
+    # ---- streams ----------------------------------------------------------------------------------------
+
+    async def _stream(self, row: Stream[Any, Any, Any], produced: Any, msg: Msg) -> None:
+        chunks = produced if row.item is bytes else _batches(produced)
+        try:
+            first = await anext(chunks, b"")
+            head = None
+            if isinstance(first, Wire):
+                head, first = first, await anext(chunks, b"")
+            second = await anext(chunks, None)
+            headers = None if head is None else head_header(head)
+            if second is None and len(first) <= CHUNK_BYTES:
+                await self._inbox.publish(msg.reply, first, "", headers)
+            else:
+                rest = _chain(first, second, chunks)
+                await self._pump(cut(rest) if row.item is bytes else rest, headers, msg)
+        finally:
+            await produced.aclose()
+
+    async def _pump(self, chunks: AsyncIterator[Payload], headers: dict[str, str] | None, msg: Msg) -> None:
+        stream = self._streams.outgoing()
+        try:
+            chunk = await anext(chunks)
+            total = len(chunk)
+            await self._inbox.publish(msg.reply, chunk, stream.control, headers)
+            # One chunk is held back: only when the next is there is it known not to be the last.
+            chunk = await anext(chunks, b"")
+            async for following in chunks:
+                await stream.send(chunk)
+                total += len(chunk)
+                chunk = following
+            await stream.send_last(chunk, total + len(chunk))
+        except Cancelled:
+            pass
+        except Exception as failure:
+            await stream.fail(failure)
+            raise AlreadyTold from failure
+        finally:
+            stream.forget_unless_told()
+
+    # ---- uploads ----------------------------------------------------------------------------------------
+
+    async def _upload(self, handler: Callable[..., Awaitable[Wire]], ask: Any, msg: Msg) -> None:
+        if ask.inline is not None:
+            await self._inbox.publish(msg.reply, _body(await handler(ask, _one(ask.inline))))
+            return
+        stream = self._streams.arriving()
+        try:
+            await self._inbox.publish(msg.reply, b"", stream.control)
+            await stream.finish(_body(await handler(ask, stream)))
+        except Exception as failure:
+            await stream.fail(failure)
+            raise AlreadyTold from failure
+        finally:
+            stream.forget_unless_told()
+
+
+def _body(reply: Wire) -> bytes:
+    body = reply.to_wire()
+    if len(body) > MAX_BODY_BYTES:
+        raise TooLarge("reply", limit=MAX_BODY_BYTES)
+    return body
+
+
+async def _one(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _chain(first: Payload, second: Payload | None, rest: AsyncIterator[Payload]) -> AsyncIterator[Payload]:
+    yield first
+    if second is not None:
+        yield second
+    async for chunk in rest:
+        yield chunk
+
+
+async def _batches(items: AsyncIterator[Wire]) -> AsyncIterator[bytes]:
+    """The items as JSON arrays of about `BATCH_BYTES` each."""
+    batch: list[orjson.Fragment] = []
+    size = 0
+    async for item in items:
+        body = item.to_wire()
+        batch.append(orjson.Fragment(body))
+        size += len(body) + 1
+        if size >= BATCH_BYTES:
+            yield orjson.dumps(batch)
+            batch, size = [], 0
+    if batch:
+        yield orjson.dumps(batch)

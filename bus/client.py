@@ -1,0 +1,212 @@
+"""The asking side of the bus: request, open, upload, publish, subscribe, discover.
+
+    bus = await Bus.connect(url, Credentials("client", seed))
+    pinned = await bus.request(PIN, PinRequest(cid="bafy…"))
+    async with await bus.open(CAT, CatRequest(cid="bafy…")) as stream:
+        async for chunk in stream: ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import orjson
+from nats.aio.msg import Msg
+from pydantic import TypeAdapter
+
+from ..schemas.errors import TooLarge
+from ..schemas.rows import ROOT, Call, Event, Request, Stream, Upload
+from ..schemas.wire import Wire
+from .envelope import deadline_header, raise_if_error, read_head
+from .link import Credentials, Link
+from .streams import MAX_BODY_BYTES, IncomingStream, cut, send_stream
+
+__all__ = ["Bus", "Subscription"]
+
+A = TypeVar("A", bound=Wire)
+R = TypeVar("R", bound=Wire)
+H = TypeVar("H", bound=Wire)
+E = TypeVar("E", bound=Wire)
+M = TypeVar("M", bound=Wire)
+
+
+class Bus:
+    """One process's place on the bus."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        credentials: Credentials | None = None,
+        *,
+        timeout_s: float = 5.0,
+        on_closed: Callable[[], None] = lambda: None,
+    ) -> Self:
+        """Connect; raises what `Link.connect` raises."""
+        link = await Link.connect(url, credentials or Credentials(), timeout_s=timeout_s, on_closed=on_closed)
+        return cls(link)
+
+    async def close(self) -> None:
+        await self.link.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def connected(self) -> bool:
+        return self.link.control.is_connected and self.link.bulk.is_connected
+
+    # ---- asking -----------------------------------------------------------------------------------------
+
+    async def request(
+        self, row: Request[A, R], ask: A, *, timeout_s: float | None = None, at: str | None = None
+    ) -> R:
+        """The reply to one request, from any instance or from the one named by `at`.
+
+        Raises the BusError that the actor answers; Unavailable if none answers, DeadlineExceeded after
+        `timeout_s` (the row's own by default).
+        """
+        msg = await self._ask(row, ask, timeout_s, at)
+        return row.reply.from_wire(msg.data)
+
+    async def open(
+        self, row: Stream[A, H, Any], ask: A, *, timeout_s: float | None = None, at: str | None = None
+    ) -> IncomingStream[H]:
+        """The bytes that a stream row sends; leave it with `async with` or `aclose()`.
+
+        Raises as `request` does; an error later in the stream is raised by the iteration.
+        """
+        msg = await self._ask(row, ask, timeout_s, at)
+        return IncomingStream(self.link, msg, read_head(msg.headers, row.head), timeout_s or row.timeout_s)
+
+    async def items(
+        self, row: Stream[A, Any, M], ask: A, *, timeout_s: float | None = None, at: str | None = None
+    ) -> AsyncIterator[M]:
+        """The items of a stream row whose items are models, a chunk of them at a time in memory."""
+        read = TypeAdapter(list[row.item]).validate_json  # type: ignore[name-defined]
+        async with await self.open(row, ask, timeout_s=timeout_s, at=at) as stream:
+            async for chunk in stream:
+                for item in read(chunk):
+                    yield item
+
+    async def upload(
+        self,
+        row: Upload[A, R],
+        ask: A,
+        content: AsyncIterable[bytes | memoryview] | None = None,
+        *,
+        timeout_s: float | None = None,
+        at: str | None = None,
+    ) -> R:
+        """Ask with content: inside `ask` if `content` is None, else as a stream of chunks of any size.
+
+        Raises as `request` does, and whatever iterating over `content` raises.
+        """
+        msg = await self._ask(row, ask, timeout_s, at)
+        if msg.reply:
+            chunks = cut(content if content is not None else _nothing())
+            msg = await send_stream(self.link, msg.reply, chunks, timeout_s or row.timeout_s)
+            raise_if_error(msg)
+        return row.reply.from_wire(msg.data)
+
+    async def _ask(self, row: Call[A], ask: A, timeout_s: float | None, at: str | None) -> Msg:
+        body = ask.to_wire()
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLarge("body", limit=MAX_BODY_BYTES)
+        within_s = row.timeout_s if timeout_s is None else timeout_s
+        # What asks twice without harm may also be done late without harm: it travels without headers.
+        headers = None if row.repeatable and timeout_s is None else deadline_header(within_s)
+        subject = row.subject if at is None else row.subject_at(at)
+        msg = await self.link.inbox.request(subject, body, within_s, headers)
+        if msg.headers:
+            raise_if_error(msg)
+        return msg
+
+    # ---- telling ----------------------------------------------------------------------------------------
+
+    async def publish(self, row: Event[E], event: E) -> None:
+        """Tell whoever listens; returns once the message is on its way. Raises Unavailable if it cannot be."""
+        await self.link.inbox.publish(row.subject, event.to_wire())
+
+    async def subscribe(self, *rows: Event[Any], limit: int = 4096) -> Subscription:
+        """Listen to these events, or to all. At most `limit` wait unread; the oldest are then dropped and
+        counted in `Subscription.dropped`."""
+        subjects = [row.subject for row in rows] or [f"{ROOT}.event.>"]
+        subscription = Subscription(self.link, limit)
+        await subscription.start(subjects)
+        return subscription
+
+    async def discover(self, verb: str, name: str = "", *, wait_s: float = 0.3) -> list[dict[str, Any]]:
+        """What every actor answers to `$SRV.<verb>` (PING, INFO or STATS) within `wait_s` seconds."""
+        found: list[dict[str, Any]] = []
+
+        def collect(msg: Msg | None, _number: str) -> None:
+            if msg is not None and msg.data:
+                found.append(orjson.loads(msg.data))
+
+        inbox_id, reply = self.link.inbox.open(collect)
+        try:
+            subject = f"$SRV.{verb}" + (f".{name}" if name else "")
+            await self.link.inbox.publish(subject, b"", reply)
+            await asyncio.sleep(wait_s)
+        finally:
+            self.link.inbox.close(inbox_id)
+        return found
+
+
+class Subscription:
+    """Events as they come: an async iterator of (name, body), and an async context manager that unsubscribes."""
+
+    def __init__(self, link: Link, limit: int) -> None:
+        self._link = link
+        self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(limit)
+        self._subscriptions: list[Any] = []
+        self.dropped = 0
+
+    async def start(self, subjects: list[str]) -> None:
+        for subject in subjects:
+            self._subscriptions.append(await self._link.control.subscribe(subject, cb=self._take))
+        await self._link.flush()
+
+    async def _take(self, msg: Msg) -> None:
+        if self._queue.full():
+            self._queue.get_nowait()
+            self.dropped += 1
+        self._queue.put_nowait((msg.subject.removeprefix(f"{ROOT}.event."), msg.data))
+
+    def __aiter__(self) -> AsyncIterator[tuple[str, bytes]]:
+        return self
+
+    async def __anext__(self) -> tuple[str, bytes]:
+        """The next event: its row's name and its body as JSON."""
+        return await self._queue.get()
+
+    async def aclose(self) -> None:
+        for subscription in self._subscriptions:
+            if self._link.control.is_connected:
+                await subscription.unsubscribe()
+        self._subscriptions.clear()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""

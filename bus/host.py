@@ -1,0 +1,178 @@
+"""How an actor is run: messages in, handlers called within limits, replies out, an orderly end.
+
+    [subscription] -> lane (429 when full) -> task -> handler -> [reply]
+
+Shutdown order: stop hearing new messages, let running and waiting handlers finish, cancel streams that
+outlive the grace time, `on_stop`, close the connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from ..schemas.errors import Busy, BusError, DeadlineExceeded, NotFound
+from ..schemas.rows import ROOT, Call, Event, Request
+from ..schemas.subjects import ACTORS
+from .actor import Actor, handlers_of
+from .answers import AlreadyTold, Answers
+from .client import Bus
+from .envelope import REPLY_PREFIXES, error_reply, seconds_left
+from .lane import Lane
+from .micro import Endpoint, Service
+from .serving import ServedStreams
+
+__all__ = ["Host"]
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 10.0
+_PENDING = {"pending_msgs_limit": 100_000, "pending_bytes_limit": 256 * 1024 * 1024}
+
+
+class Host:
+    """Runs one actor on one bus connection; `instance` names it among others of its kind."""
+
+    def __init__(self, actor: Actor, bus: Bus, *, instance: str | None = None, version: str = "0.1.0") -> None:
+        self.actor = actor
+        self.bus = bus
+        self.instance = instance or secrets.token_hex(8)
+        actor.bus, actor.instance = bus, self.instance
+        endpoints = [Endpoint(row, handler) for row, handler in handlers_of(actor).items()]
+        self._calls = {subject: e for e in endpoints for subject in _subjects(e.row, self.instance)}
+        self._events = {e.row.subject: e for e in endpoints if isinstance(e.row, Event)}
+        self._service = Service(actor.name, self.instance, version, _summary(actor.name), endpoints)
+        self._streams = ServedStreams(bus.link, actor.name, self.instance)
+        self._answers = Answers(bus.link.inbox, self._streams)
+        self._request_lane = Lane(actor.max_running, actor.max_waiting)
+        self._stream_lane = Lane(actor.max_streams, actor.max_waiting)
+        self._subscriptions: list[Any] = []
+
+    # ---- life -------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start the actor, then hear messages; returns once the server has every subscription."""
+        await self.actor.on_start()
+        await self._streams.start()
+        name = self.actor.name
+        await self._hear(f"{ROOT}.{name}.>", self._receive, queue=name)
+        await self._hear(f"{ROOT}.at.{self.instance}.{name}.>", self._receive_at)
+        for subject in self._events:
+            await self._hear(subject, self._receive_event)
+        for subject in self._service.subjects:
+            await self._hear(subject, self._introduce)
+        await self.bus.link.flush()
+        log.info("%s %s is ready", name, self.instance)
+
+    async def _hear(self, subject: str, callback: Callable[[Msg], Awaitable[None]], queue: str = "") -> None:
+        subscribe = self.bus.link.control.subscribe
+        self._subscriptions.append(await subscribe(subject, queue, cb=callback, **_PENDING))  # type: ignore[arg-type]
+
+    async def stop(self, grace_s: float = GRACE_S) -> None:
+        """Finish what was accepted, cancelling what takes longer than `grace_s`; then close the connections."""
+        if self.bus.connected:
+            await asyncio.gather(*(subscription.drain() for subscription in self._subscriptions))
+        lanes = [asyncio.create_task(lane.drain()) for lane in (self._request_lane, self._stream_lane)]
+        await asyncio.wait(lanes, timeout=grace_s)
+        self._streams.cancel_all("the actor is stopping")
+        await asyncio.wait(lanes, timeout=1.0)
+        await self._request_lane.cancel()
+        await self._stream_lane.cancel()
+        await asyncio.gather(*lanes)
+        await self.actor.on_stop()
+        if self.bus.connected:
+            await self.bus.link.flush()
+        await self.bus.close()
+
+    # ---- messages in ------------------------------------------------------------------------------------
+
+    async def _receive(self, msg: Msg) -> None:
+        if not msg.reply.startswith(REPLY_PREFIXES):
+            return  # nobody could be answered there, or the answer would be a forged event
+        endpoint = self._calls.get(msg.subject)
+        if endpoint is None:
+            await self._fail(msg, NotFound("subject", msg.subject))
+            return
+        lane = self._request_lane if isinstance(endpoint.row, Request) else self._stream_lane
+        if not lane.submit(lambda: self._serve(endpoint, msg)):
+            endpoint.refuse()
+            await self._fail(msg, Busy(self.actor.name, limit=lane.limit + lane.waiting_limit))
+
+    async def _receive_at(self, msg: Msg) -> None:
+        # The subjects of streams are below this one too; those are heard on the bulk connection.
+        if not msg.subject.startswith(self._streams.prefix):
+            await self._receive(msg)
+
+    async def _receive_event(self, msg: Msg) -> None:
+        endpoint = self._events[msg.subject]
+        if not self._request_lane.submit(lambda: self._listen(endpoint, msg)):
+            endpoint.refuse()
+
+    async def _introduce(self, msg: Msg) -> None:
+        answer = self._service.answer(msg.subject)
+        if answer and msg.reply.startswith(REPLY_PREFIXES):
+            await self.bus.link.inbox.publish(msg.reply, answer)
+
+    # ---- handlers called --------------------------------------------------------------------------------
+
+    async def _serve(self, endpoint: Endpoint, msg: Msg) -> None:
+        """Answer one call; whatever goes wrong becomes an error reply and a count."""
+        started = time.perf_counter()
+        error: BaseException | None = None
+        try:
+            await self._give_in_time(endpoint, msg)
+        except AlreadyTold as told:
+            error = told.__cause__
+        except Exception as failure:
+            error = failure
+            await self._fail(msg, failure)
+        finally:
+            endpoint.record(time.perf_counter() - started, error)
+
+    async def _give_in_time(self, endpoint: Endpoint, msg: Msg) -> None:
+        left_s = seconds_left(msg.headers) if msg.headers else None
+        if left_s is None:
+            await self._answers.give(endpoint, msg)
+        elif left_s <= 0:
+            raise DeadlineExceeded(endpoint.row.name)
+        elif isinstance(endpoint.row, Request):
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._answers.give(endpoint, msg)
+            except TimeoutError:
+                raise DeadlineExceeded(endpoint.row.name) from None
+        else:
+            await self._answers.give(endpoint, msg)  # a stream lives as long as its chunks keep coming
+
+    async def _listen(self, endpoint: Endpoint, msg: Msg) -> None:
+        started = time.perf_counter()
+        error: BaseException | None = None
+        try:
+            row = endpoint.row
+            assert isinstance(row, Event)
+            await endpoint.handler(row.event.from_wire(msg.data))
+        except Exception as failure:
+            error = failure
+            log.warning("%s: %s", endpoint.row.name, failure, exc_info=not isinstance(failure, BusError))
+        finally:
+            endpoint.record(time.perf_counter() - started, error)
+
+    async def _fail(self, msg: Msg, error: BaseException) -> None:
+        if msg.reply.startswith(REPLY_PREFIXES):
+            body, headers = error_reply(error)
+            await self.bus.link.inbox.publish(msg.reply, body, "", headers)
+
+
+def _subjects(row: Call[Any] | Event[Any], instance: str) -> tuple[str, ...]:
+    return (row.subject, row.subject_at(instance)) if isinstance(row, Call) else ()
+
+
+def _summary(actor: str) -> str:
+    info = ACTORS.get(actor)
+    return info.summary if info else actor

@@ -1,0 +1,107 @@
+"""Where answers arrive: one subscription per connection, fanned out to whoever waits.
+
+`[request] -> subject` with `reply = <prefix>.<id>` and `[answer] -> <prefix>.<id>`; a stream numbers its
+requests, `<prefix>.<id>.<n>`. The prefix ends in 128 random bits, so nobody can guess it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable
+
+from nats.aio.client import Client as NATS
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from ..schemas.errors import DeadlineExceeded, Unavailable
+
+__all__ = ["Inbox"]
+
+# A callback gets each answer and the number at the end of its subject ("" for a plain request); on a lost
+# connection it gets None.
+Waiter = Callable[[Msg | None, str], None]
+
+
+class Inbox:
+    """The answers of one NATS connection."""
+
+    def __init__(self, nc: NATS, prefix: str) -> None:
+        self._nc = nc
+        self._prefix = f"{prefix}.{secrets.token_hex(16)}"
+        self._at = len(self._prefix) + 1
+        self._ids = itertools.count(1)
+        self._waiting: dict[str, Waiter] = {}
+
+    async def start(self) -> None:
+        # Windows bound what can arrive; the limits here only have to be above their sum.
+        await self._nc.subscribe(
+            f"{self._prefix}.>", cb=self._deliver, pending_msgs_limit=1_000_000, pending_bytes_limit=1 << 30
+        )
+
+    def open(self, waiter: Waiter) -> tuple[str, str]:
+        """Register a waiter; returns its id and the reply subject to put on a request."""
+        inbox_id = format(next(self._ids), "x")
+        self._waiting[inbox_id] = waiter
+        return inbox_id, f"{self._prefix}.{inbox_id}"
+
+    def close(self, inbox_id: str) -> None:
+        self._waiting.pop(inbox_id, None)
+
+    async def _deliver(self, msg: Msg) -> None:
+        inbox_id, _, number = msg.subject[self._at :].partition(".")
+        waiter = self._waiting.get(inbox_id)
+        if waiter is not None:
+            waiter(msg, number)
+
+    def fail_all(self) -> None:
+        """The connection is lost, and with it every answer that was on its way."""
+        for waiter in list(self._waiting.values()):
+            waiter(None, "")
+
+    async def request(
+        self, subject: str, body: bytes, timeout_s: float, headers: dict[str, str] | None = None
+    ) -> Msg:
+        """One answer to one request.
+
+        Raises DeadlineExceeded after `timeout_s` seconds and Unavailable if the connection is or goes away.
+        An error reply is returned like any other.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Msg | None] = loop.create_future()
+
+        def deliver(msg: Msg | None, _number: str) -> None:
+            if not answer.done():
+                answer.set_result(msg)
+
+        def expire() -> None:
+            if not answer.done():
+                answer.set_exception(DeadlineExceeded(subject, timeout_s))
+
+        inbox_id, reply = self.open(deliver)
+        timer = loop.call_later(timeout_s, expire)
+        try:
+            await self.publish(subject, body, reply, headers)
+            msg = await answer
+        finally:
+            timer.cancel()
+            del self._waiting[inbox_id]
+        if msg is None:
+            raise connection_lost()
+        return msg
+
+    async def publish(
+        self, subject: str, body: bytes | memoryview, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Send one message; raises Unavailable if there is no connection now."""
+        if not self._nc.is_connected:
+            raise connection_lost()
+        try:
+            await self._nc.publish(subject, body, reply, headers)  # type: ignore[arg-type]
+        except (NatsError, OSError) as error:
+            raise Unavailable(f"the message could not be sent: {error}") from error
+
+
+def connection_lost() -> Unavailable:
+    return Unavailable("the connection to NATS is lost; it is being made again")

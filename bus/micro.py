@@ -1,0 +1,114 @@
+"""NATS micro services (ADR-32): what an actor says of itself to `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`.
+
+The answers have the standard's shape, so `nats micro ls|info|stats` shows cidbus like any other service;
+each endpoint's metadata carries the JSON schemas of its row, and the times are those of the handlers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from ..schemas.rows import Call, Event, Request, Row, Stream, Upload
+
+__all__ = ["Endpoint", "Service", "SERVICE_PREFIX"]
+
+SERVICE_PREFIX = "cidbus-"
+_TYPE = "io.nats.micro.v1.{}_response"
+
+
+class Endpoint:
+    """One row that an actor handles: the handler and its counters."""
+
+    def __init__(self, row: Call[Any] | Event[Any], handler: Callable[..., Any]) -> None:
+        self.row = row
+        self.handler = handler
+        self.requests = self.errors = self.refused = 0
+        self.seconds = self.longest_s = 0.0
+        self.last_error = ""
+
+    def record(self, seconds: float, error: BaseException | None) -> None:
+        """Count one call that took so long, and its error if it had one."""
+        self.requests += 1
+        self.seconds += seconds
+        if seconds > self.longest_s:
+            self.longest_s = seconds
+        if error is not None:
+            self.errors += 1
+            self.last_error = f"{getattr(error, 'code', 500)}:{type(error).__name__}"
+
+    def refuse(self) -> None:
+        """Count one call that found the actor too busy."""
+        self.refused += 1
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        return {
+            "name": self.row.verb.replace(".", "_"),
+            "subject": self.row.subject,
+            "queue_group": self.row.actor,
+            "metadata": {"kind": self.row.kind, "summary": self.row.summary} | _schemas(self.row),
+        }
+
+    def stats(self) -> dict[str, Any]:
+        nanoseconds = int(self.seconds * 1e9)
+        return {
+            "name": self.info["name"],
+            "subject": self.row.subject,
+            "queue_group": self.row.actor,
+            "num_requests": self.requests,
+            "num_errors": self.errors,
+            "last_error": self.last_error,
+            "processing_time": nanoseconds,
+            "average_processing_time": nanoseconds // self.requests if self.requests else 0,
+            "data": {"refused": self.refused, "longest_ms": round(self.longest_s * 1000, 3)},
+        }
+
+
+def _schemas(row: Row) -> dict[str, str]:
+    models: dict[str, Any] = {"request": row.ask} if isinstance(row, Call) else {}
+    if isinstance(row, Request | Upload):
+        models["response"] = row.reply
+    elif isinstance(row, Stream):
+        models |= {"head": row.head, "item": row.item}
+    elif isinstance(row, Event):
+        models["event"] = row.event
+    return {
+        f"schema.{name}": json.dumps(model.model_json_schema(), separators=(",", ":"))
+        for name, model in models.items()
+        if model is not bytes
+    }
+
+
+class Service:
+    """One instance of an actor, as service discovery sees it."""
+
+    def __init__(self, actor: str, instance: str, version: str, summary: str, endpoints: list[Endpoint]) -> None:
+        self.name = SERVICE_PREFIX + actor
+        self.instance = instance
+        self.version = version
+        self.summary = summary
+        self.endpoints = endpoints
+        self._started = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return "$SRV.*", f"$SRV.*.{self.name}", f"$SRV.*.{self.name}.{self.instance}"
+
+    def answer(self, subject: str) -> bytes:
+        """The answer to one `$SRV.<verb>…` request; empty for a verb that the standard does not have."""
+        verb = subject.split(".")[1].lower()
+        identity = {"name": self.name, "id": self.instance, "version": self.version, "metadata": {}}
+        identity["type"] = _TYPE.format(verb)
+        if verb == "info":
+            identity |= {"description": self.summary, "endpoints": [e.info for e in self.endpoints]}
+        elif verb == "stats":
+            identity |= {"started": self._started, "endpoints": [e.stats() for e in self.endpoints]}
+        elif verb != "ping":
+            return b""
+        return orjson.dumps(identity)
