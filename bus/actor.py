@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-from ..schemas.rows import Event, Request, Row, Stream, Upload
+from ..schemas.rows import Call, Event, Request, Row, Stream, Upload
 from ..schemas.wire import Wire
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def handles(row: Row) -> Callable[[Any], Any]:
     return mark
 
 
-def handlers_of(actor: Actor) -> dict[Row, Callable[..., Any]]:
+def handlers_of(actor: Actor) -> dict[Call[Any] | Event[Any], Callable[..., Any]]:
     """The actor's handlers by row.
 
     Raises TypeError if two methods handle one row, or if a method answers another actor's row.
     """
-    found: dict[Row, Callable[..., Any]] = {}
+    found: dict[Call[Any] | Event[Any], Callable[..., Any]] = {}
     for attribute in dir(type(actor)):
         row = getattr(getattr(type(actor), attribute), "__handles__", None)
         if row is None:

@@ -1,4 +1,4 @@
-"""How each kind of row is answered: one reply, a stream of chunks, or an upload taken in and then replied to."""
+"""How each kind of row is answered: one reply, a stream of chunks, or an upload taken in and replied to."""
 
 from __future__ import annotations
 
@@ -118,7 +118,9 @@ async def _one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
 
-async def _chain(first: Payload, second: Payload | None, rest: AsyncIterator[Payload]) -> AsyncIterator[Payload]:
+async def _chain(
+    first: Payload, second: Payload | None, rest: AsyncIterator[Payload]
+) -> AsyncIterator[Payload]:
     yield first
     if second is not None:
         yield second

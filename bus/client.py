@@ -1,9 +1,9 @@
 """The asking side of the bus: request, open, upload, publish, subscribe, discover.
 
-    bus = await Bus.connect(url, Credentials("client", seed))
-    pinned = await bus.request(PIN, PinRequest(cid="bafy…"))
-    async with await bus.open(CAT, CatRequest(cid="bafy…")) as stream:
-        async for chunk in stream: ...
+bus = await Bus.connect(url, Credentials("client", seed))
+pinned = await bus.request(PIN, PinRequest(cid="bafy…"))
+async with await bus.open(CAT, CatRequest(cid="bafy…")) as stream:
+    async for chunk in stream: ...
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Bus:
     # ---- telling ----------------------------------------------------------------------------------------
 
     async def publish(self, row: Event[E], event: E) -> None:
-        """Tell whoever listens; returns once the message is on its way. Raises Unavailable if it cannot be."""
+        """Tell whoever listens; returns once the message is on its way. Raises Unavailable if it is not."""
         await self.link.inbox.publish(row.subject, event.to_wire())
 
     async def subscribe(self, *rows: Event[Any], limit: int = 4096) -> Subscription:
@@ -166,7 +166,7 @@ class Bus:
 
 
 class Subscription:
-    """Events as they come: an async iterator of (name, body), and an async context manager that unsubscribes."""
+    """Events as they come: an async iterator of (name, body), unsubscribed by leaving `async with`."""
 
     def __init__(self, link: Link, limit: int) -> None:
         self._link = link
@@ -208,5 +208,6 @@ class Subscription:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    nothing: tuple[bytes, ...] = ()
+    for chunk in nothing:
+        yield chunk

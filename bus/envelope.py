@@ -34,9 +34,8 @@ W = TypeVar("W", bound=Wire)
 def error_reply(error: BaseException) -> tuple[bytes, dict[str, str]]:
     """Body and headers of the reply that tells of an error; what is not a BusError stays in the log."""
     told = error if isinstance(error, BusError) else _conceal(error)
-    headers = {ERROR: told.message.replace("\r", " ").replace("\n", " ")[:256].encode("ascii", "replace").decode(),
-               ERROR_CODE: str(told.code)}  # fmt: skip
-    return orjson.dumps(told.to_wire(), default=str), headers
+    line = " ".join(told.message.split())[:256].encode("ascii", "replace").decode()
+    return orjson.dumps(told.to_wire(), default=str), {ERROR: line, ERROR_CODE: str(told.code)}
 
 
 def _conceal(error: BaseException) -> Internal:

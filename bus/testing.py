@@ -32,7 +32,7 @@ def server_is_missing() -> bool:
 async def nats_server(data_dir: Path | None = None) -> AsyncIterator[EmbeddedServer]:
     """A running server with the system's users and permissions, ended on leaving.
 
-        async with nats_server() as server, await connect(server) as bus: ...
+    async with nats_server() as server, await connect(server) as bus: ...
     """
     with tempfile.TemporaryDirectory(prefix="cidbus-test-") as folder:
         server = EmbeddedServer(data_dir or Path(folder))

@@ -104,7 +104,9 @@ class UnsatisfiableRange(BusError):
     code, kind = 416, "unsatisfiable_range"
 
     def __init__(self, size_bytes: int) -> None:
-        super().__init__(f"range: outside the content of {size_bytes} bytes", field="range", size_bytes=size_bytes)
+        super().__init__(
+            f"range: outside the content of {size_bytes} bytes", field="range", size_bytes=size_bytes
+        )
 
 
 class InvalidContent(BusError):

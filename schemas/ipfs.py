@@ -30,7 +30,9 @@ class AddRequest(Wire):
     `application/symlink` is a symbolic link to its body.
     """
 
-    content: Annotated[str | None, Field(max_length=MAX_INLINE_CHARS, description="Text to store as UTF-8")] = None
+    content: Annotated[
+        str | None, Field(max_length=MAX_INLINE_CHARS, description="Text to store as UTF-8")
+    ] = None
     data: Annotated[bytes | None, Field(description="Bytes to store, in base64")] = None
     filename: FileName | None = None
     content_type: Annotated[str | None, Field(max_length=255)] = None
@@ -58,7 +60,7 @@ class AddedEntry(Reply):
 
 
 class Added(Reply):
-    """The root that was stored. For a tree, `entries` has its first 1,000 files and `entry_count` them all."""
+    """The root that was stored; for a tree, `entries` has its first 1,000 files and `entry_count` them all."""
 
     cid: str
     content_size_bytes: SizeBytes
@@ -71,7 +73,7 @@ class Added(Reply):
 
     @computed_field(description="The CID again, under its older name")  # type: ignore[prop-decorator]
     @property
-    def Hash(self) -> str:  # noqa: N802
+    def Hash(self) -> str:
         return self.cid
 
 
@@ -134,7 +136,9 @@ class BlockPut(Wire):
     and does not match."""
 
     data: Annotated[bytes | None, Field(description="The block, in base64")] = None
-    format: Annotated[str, Field(max_length=32, description="Codec name: raw, dag-pb, dag-cbor, dag-json, …")] = "raw"
+    format: Annotated[
+        str, Field(max_length=32, description="Codec name: raw, dag-pb, dag-cbor, dag-json, …")
+    ] = "raw"
     cid: CidText | None = None
     pin: bool = False
 

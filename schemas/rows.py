@@ -49,7 +49,14 @@ class Call(Row, Generic[A]):
     """
 
     def __init__(
-        self, name: str, ask: type[A], summary: str, *, http: str | tuple[str, ...], timeout_s: float, repeatable: bool
+        self,
+        name: str,
+        ask: type[A],
+        summary: str,
+        *,
+        http: str | tuple[str, ...],
+        timeout_s: float,
+        repeatable: bool,
     ) -> None:
         super().__init__(name, summary)
         self.ask = ask

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from . import ipfs
 from .rows import Call, Event, Request, Row, Stream, Upload
+from .wire import Empty
 
 __all__ = ["ACTORS", "ROWS", "ActorInfo", "calls", "events", "row_named"]
 
@@ -30,7 +31,7 @@ GET = Stream(
     "A file or a whole tree as a tar archive", head=ipfs.TarHead,
     http="GET /ipfs/tar/{cid}",
 )  # fmt: skip
-LS = Stream(
+LS: Stream[ipfs.PathRequest, Empty, ipfs.DirEntry] = Stream(
     "ipfs.ls", ipfs.PathRequest, ipfs.DirEntry,
     "The entries of a directory", items="entries",
     http="GET /ipfs/ls/{cid}",
@@ -72,7 +73,7 @@ UNPIN = Request(
     "Let a DAG be collected again",
     http=("POST /ipfs/unpin", "POST /ipfs/pin/rm"),
 )  # fmt: skip
-PINS = Stream(
+PINS: Stream[ipfs.PinList, Empty, ipfs.Pin] = Stream(
     "ipfs.pin.ls", ipfs.PinList, ipfs.Pin,
     "What is pinned", items="pins",
     http=("GET /ipfs/pins", "GET /ipfs/pin/ls"),
@@ -131,7 +132,9 @@ class ActorInfo:
 ACTORS: dict[str, ActorInfo] = {
     "ipfs": ActorInfo("Owns blocks, pins and names"),
     "cache": ActorInfo("Owns the content cache and the CID index", calls=(CAT, STAT, BLOCK_GET)),
-    "journal": ActorInfo("Owns the file tree and its journal", calls=(ADD, CAT, STAT, BLOCK_GET, BLOCK_PUT, PIN, UNPIN)),
+    "journal": ActorInfo(
+        "Owns the file tree and its journal", calls=(ADD, CAT, STAT, BLOCK_GET, BLOCK_PUT, PIN, UNPIN)
+    ),
     "telemetry": ActorInfo("Owns operation records"),
     "peer_discovery": ActorInfo("Owns the register of nodes"),
     "task_scheduler": ActorInfo("Owns tasks and their results", calls=(ADD, CAT)),

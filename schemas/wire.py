@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Self, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,7 +44,7 @@ class Wire(BaseModel):
         Raises BadRequest, naming the first field that is wrong, if the body is not such a JSON object.
         """
         try:
-            return cls.__pydantic_validator__.validate_json(body or b"{}")
+            return cast(Self, cls.__pydantic_validator__.validate_json(body or b"{}"))
         except ValidationError as error:
             raise bad_request(error) from None
 
@@ -55,7 +55,7 @@ class Wire(BaseModel):
         Raises BadRequest as `from_wire` does.
         """
         try:
-            return cls.__pydantic_validator__.validate_python(fields)
+            return cast(Self, cls.__pydantic_validator__.validate_python(fields))
         except ValidationError as error:
             raise bad_request(error) from None
 
@@ -75,7 +75,9 @@ def bad_request(error: ValidationError) -> BadRequest:
     """A validation failure as one sentence that names the field and the limit it broke."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "body"
-    limits = [v for k, v in (first.get("ctx") or {}).items() if k != "error" and isinstance(v, int | float | str)]
+    limits = [
+        v for k, v in (first.get("ctx") or {}).items() if k != "error" and isinstance(v, int | float | str)
+    ]
     return BadRequest(field, first["msg"], limit=limits[0] if limits else None)
 
 

@@ -1,0 +1,203 @@
+"""A whole system on one machine: nats-server, one process per actor, the bridge; each kept alive.
+
+    [System] -> nats-server
+             -> cidbus actor ipfs …  (× scale)
+             -> cidbus bridge …      (× scale)
+
+It is ready when every actor answers `$SRV.PING` and the bridge answers `/readyz`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+from cidbus.actors import IMPLEMENTED
+from cidbus.bus import Bus
+from cidbus.bus.keyring import Keyring
+from cidbus.bus.micro import SERVICE_PREFIX
+from cidbus.bus.server import EmbeddedServer, free_port
+from cidbus.schemas.errors import BadRequest, Conflict, Unavailable
+
+from .children import Child, PythonProcess
+from .data_dir import DEFAULT_DATA_DIR, DataDir, Info, ProcessInfo
+
+__all__ = ["System", "UpOptions"]
+
+READY_S = 30.0
+NATS_PORT = 4222
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """How a system is run.
+
+    `nats` uses a server that already runs, with keys from `<data_dir>/secrets`; without it one is started.
+    `isolation` means a throw-away data folder and free ports. `scale` says how many processes of an actor,
+    or of `bridge`, there are (1 each if it says nothing).
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = DEFAULT_DATA_DIR
+    nats: str | None = None
+    isolation: bool = False
+    debug: bool = False
+    scale: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = {*IMPLEMENTED, "bridge"}
+        for name, count in self.scale.items():
+            if name not in known:
+                raise BadRequest("scale", f"{name!r} is not one of {', '.join(sorted(known))}")
+            if not 0 <= count <= 64:
+                raise BadRequest("scale", f"{name}={count} is not between 0 and 64", limit=64)
+
+
+class System:
+    """One running system. Use `async with`, or `start` and `stop`."""
+
+    def __init__(self, options: UpOptions) -> None:
+        self.options = options
+        self._throwaway = tempfile.TemporaryDirectory(prefix="cidbus-") if options.isolation else None
+        self.data_dir = DataDir(Path(self._throwaway.name) if self._throwaway else options.data_dir)
+        self.http = ""
+        self.nats = options.nats or ""
+        self._lock: int | None = None
+        self._children: list[Child] = []
+
+    async def start(self) -> Info:
+        """Start everything; returns once it is ready.
+
+        Raises Conflict if the data folder or the port is taken, Unavailable if a part does not become ready
+        within 30 s. What was started before that is stopped again.
+        """
+        self.data_dir.make()
+        self._lock = self.data_dir.lock()
+        try:
+            await self._start_all()
+            async with asyncio.timeout(READY_S):
+                await self._until_ready()
+        except TimeoutError:
+            await self.stop()
+            raise Unavailable(f"not every part was ready within {READY_S:g} s") from None
+        except BaseException:
+            await self.stop()
+            raise
+        return self._tell()
+
+    async def stop(self) -> None:
+        """End everything in order: what accepts work first, what carries it last."""
+        bridges = [child for child in self._children if child.name == "bridge"]
+        actors = [child for child in self._children if child.name not in ("bridge", "nats")]
+        servers = [child for child in self._children if child.name == "nats"]
+        for group in (bridges, actors, servers):
+            await asyncio.gather(*(child.stop() for child in group))
+        self._children.clear()
+        self.data_dir.forget_info()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        if self._throwaway is not None:
+            self._throwaway.cleanup()
+
+    async def __aenter__(self) -> System:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def info(self) -> Info:
+        processes = [ProcessInfo(name=child.name, pid=child.pid) for child in self._children]
+        return Info(
+            http=self.http,
+            nats=self.nats,
+            client_seed=str(self._keyring.seed_path("client")),
+            data_dir=str(self.data_dir.path),
+            actors=processes,
+        )
+
+    # ---- starting ---------------------------------------------------------------------------------------
+
+    @property
+    def _keyring(self) -> Keyring:
+        return Keyring(self.data_dir.secrets)
+
+    async def _start_all(self) -> None:
+        port = self._http_port()
+        host = self.options.host
+        self.http = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        if self.options.nats is None:
+            await self._start_nats()
+        else:
+            self._keyring.make_missing()
+        for name in IMPLEMENTED:
+            for _ in range(self.options.scale.get(name, 1)):
+                await self._add(name, PythonProcess(["actor", name, *self._common()]))
+        bridge = ["bridge", "--host", host, "--port", str(port), *self._common()]
+        for _ in range(self.options.scale.get("bridge", 1)):
+            await self._add("bridge", PythonProcess(bridge))
+
+    def _common(self) -> list[str]:
+        options = ["--nats", self.nats, "--data-dir", str(self.data_dir.path)]
+        return [*options, "--debug"] if self.options.debug else options
+
+    def _http_port(self) -> int:
+        wanted = 0 if self.options.isolation and self.options.port == UpOptions.port else self.options.port
+        port = free_port(self.options.host, wanted)
+        if wanted and port != wanted:
+            raise Conflict(
+                f"port {wanted} on {self.options.host} is in use; choose another with --port", port=wanted
+            )
+        return port
+
+    async def _start_nats(self) -> None:
+        preferred = 0 if self.options.isolation else NATS_PORT
+        server = EmbeddedServer(self.data_dir.path, port=free_port("127.0.0.1", preferred))
+        self.nats = server.url
+        await self._add("nats", server)
+
+    async def _add(self, name: str, process: PythonProcess | EmbeddedServer) -> None:
+        child = Child(name, process, self._changed)
+        await child.start()
+        self._children.append(child)
+
+    def _changed(self) -> None:
+        self._tell()
+
+    def _tell(self) -> Info:
+        info = self.info
+        self.data_dir.write_info(info)
+        return info
+
+    # ---- being ready ------------------------------------------------------------------------------------
+
+    async def _until_ready(self) -> None:
+        # "admin" may ask `$SRV` too, but the client's key is the one a user depends on.
+        async with await Bus.connect(
+            self.nats, self._keyring.credentials("client"), timeout_s=READY_S
+        ) as bus:
+            while not await self._actors_answer(bus):
+                pass
+        while not await self._bridge_answers():
+            await asyncio.sleep(0.02)
+
+    async def _actors_answer(self, bus: Bus) -> bool:
+        answered = [answer["name"] for answer in await bus.discover("PING", wait_s=0.05)]
+        wanted = [(SERVICE_PREFIX + name, self.options.scale.get(name, 1)) for name in IMPLEMENTED]
+        return all(answered.count(name) >= count for name, count in wanted)
+
+    async def _bridge_answers(self) -> bool:
+        if self.options.scale.get("bridge", 1) == 0:
+            return True
+        with contextlib.suppress(aiohttp.ClientError, OSError):
+            async with aiohttp.ClientSession() as session, session.get(f"{self.http}/readyz") as response:
+                return response.status == 200
+        return False
