@@ -38,7 +38,8 @@ class UpOptions:
     """How a system is run.
 
     `nats` uses a server that already runs, with keys from `<data_dir>/secrets`; without it one is started.
-    `isolation` means a throw-away data folder and free ports. `scale` says how many processes of an actor,
+    `isolation` means free ports and, unless `throw_away` says otherwise, a data folder that is removed at the
+    end. `scale` says how many processes of an actor,
     or of `bridge`, there are (1 each if it says nothing).
     """
 
@@ -47,6 +48,7 @@ class UpOptions:
     data_dir: Path = DEFAULT_DATA_DIR
     nats: str | None = None
     isolation: bool = False
+    throw_away: bool | None = None
     debug: bool = False
     scale: dict[str, int] = field(default_factory=dict)
 
@@ -64,7 +66,8 @@ class System:
 
     def __init__(self, options: UpOptions) -> None:
         self.options = options
-        self._throwaway = tempfile.TemporaryDirectory(prefix="cidbus-") if options.isolation else None
+        throw_away = options.isolation if options.throw_away is None else options.throw_away
+        self._throwaway = tempfile.TemporaryDirectory(prefix="cidbus-") if throw_away else None
         self.data_dir = DataDir(Path(self._throwaway.name) if self._throwaway else options.data_dir)
         self.http = ""
         self.nats = options.nats or ""

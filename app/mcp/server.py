@@ -1,0 +1,158 @@
+"""A whole system inside a Python program: start it, call it, and serve it from the program's own web app.
+
+    server = MCPServer(isolation_mode=True)
+    server.register_with_app(app, prefix="/api/v0/mcp")     # aiohttp, FastAPI or Starlette
+    result = await server.ipfs_model.add_content("Hello, IPFS!")
+
+The actors run as processes of their own, exactly as under `cidbus up`; this object supervises them.
+`python -m cidbus.mcp.server --port 8000 --debug` is `cidbus up` with the same options.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cidbus.bus import Bus
+from cidbus.bus.keyring import Keyring
+from cidbus.client import Client
+from cidbus.schemas.errors import BadRequest, Conflict
+
+from ..data_dir import DEFAULT_DATA_DIR, DataDir, Info
+from ..supervisor import System, UpOptions
+from .cache_config import CacheConfig
+from .models import IPFSModel
+from .web import register
+
+__all__ = ["MCPServer"]
+
+log = logging.getLogger(__name__)
+
+
+class MCPServer:
+    """One system. It starts with `start()`, `async with`, the web app it is registered with, or on its first use.
+
+    Args:
+        debug_mode: detailed logs, and the routes `/debug` and `/operations`.
+        log_level: name of a logging level for this program's `cidbus` loggers.
+        persistence_path: the data folder, `~/.cidbus` by default.
+        isolation_mode: a throw-away store and free ports; with `persistence_path` the store is kept there.
+        cache_config: the documented keys of the cache; see `CacheConfig`.
+        host, port: where its own bridge listens; port 0 takes a free one.
+        nats: the URL of a NATS server to use instead of starting one.
+        scale: processes per actor, such as `{"ipfs": 3}`.
+
+    Raises:
+        BadRequest: if an option has a value that it cannot have.
+    """
+
+    def __init__(
+        self,
+        debug_mode: bool = False,
+        log_level: str = "INFO",
+        persistence_path: str | Path | None = None,
+        isolation_mode: bool = False,
+        cache_config: dict[str, Any] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        nats: str | None = None,
+        scale: dict[str, int] | None = None,
+    ) -> None:
+        self.debug_mode = debug_mode
+        self.isolation_mode = isolation_mode
+        self.cache_config = None if cache_config is None else CacheConfig.from_fields(cache_config)
+        self._options = UpOptions(
+            host=host,
+            port=port,
+            data_dir=Path(persistence_path or DEFAULT_DATA_DIR),
+            nats=nats,
+            isolation=isolation_mode,
+            throw_away=isolation_mode and persistence_path is None,
+            debug=debug_mode,
+            scale=scale or {},
+        )
+        _set_log_level("DEBUG" if debug_mode else log_level)
+        self.ipfs_model = IPFSModel(self)
+        self.models = {"ipfs": self.ipfs_model}
+        self._system: System | None = None
+        self._client: Client | None = None
+        self._starting = asyncio.Lock()
+        self.info: Info | None = None
+
+    # ---- life -------------------------------------------------------------------------------------------
+
+    async def start(self) -> Info:
+        """Start the system, or do nothing if it runs; raises what `System.start` raises."""
+        async with self._starting:
+            if self.info is None:
+                system = System(self._options)
+                info = await system.start()
+                self._system = system
+                self._client = await Client.connect(info.nats, seed=Path(info.client_seed))
+                self.info = info
+            return self.info
+
+    async def stop(self) -> None:
+        """End every part in order; what was accepted is finished first."""
+        async with self._starting:
+            client, self._client = self._client, None
+            system, self._system = self._system, None
+            self.info = None
+            if client is not None:
+                await client.aclose()
+            if system is not None:
+                await system.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # ---- use --------------------------------------------------------------------------------------------
+
+    async def client(self) -> Client:
+        """The typed client of every row, started on first use."""
+        await self.start()
+        if self._client is None:
+            raise Conflict("the server is being stopped")
+        return self._client
+
+    async def bus(self) -> Bus:
+        """A new connection to the bus with the bridge's rights; the caller closes it."""
+        info = await self.start()
+        keyring = Keyring(DataDir(Path(info.data_dir)).secrets)
+        return await Bus.connect(info.nats, keyring.credentials("bridge"))
+
+    def register_with_app(self, app: Any, prefix: str = "/api/v0/mcp") -> None:
+        """Serve the documented routes below `prefix` from an aiohttp, FastAPI or Starlette application, which
+        then starts and stops the system with itself.
+
+        Raises:
+            BadRequest: if `app` is none of these, or `prefix` does not begin with a slash.
+        """
+        if not prefix.startswith("/"):
+            raise BadRequest("prefix", f"{prefix!r} does not begin with a slash")
+        register(self, app, prefix.rstrip("/"))
+
+
+def _set_log_level(name: str) -> None:
+    level = logging.getLevelNamesMapping().get(name.upper())
+    if level is None:
+        raise BadRequest("log_level", f"{name!r} is not a logging level")
+    logging.getLogger("cidbus").setLevel(level)
+
+
+if __name__ == "__main__":
+    import sys
+
+    from cidbus.cli import main
+
+    sys.exit(main(["up", *sys.argv[1:]]))

@@ -1,0 +1,64 @@
+"""Serving a system from a user's own web application.
+
+An aiohttp application gets the bridge's routes themselves. An ASGI application (FastAPI, Starlette) gets a
+mounted proxy to the system's own bridge: bodies and WebSockets pass through as they come, nothing is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from cidbus.http_bridge import BridgeSettings, add_routes
+from cidbus.schemas.errors import BadRequest
+
+from .asgi import BridgeProxy
+
+if TYPE_CHECKING:
+    from .server import MCPServer
+
+__all__ = ["register"]
+
+
+def register(server: MCPServer, app: Any, prefix: str) -> None:
+    """Add the routes to `app`; raises BadRequest if it is of no kind known here."""
+    if isinstance(app, web.Application):
+        _register_aiohttp(server, app, prefix)
+    elif hasattr(app, "mount") and hasattr(app, "router"):
+        _register_asgi(server, app, prefix)
+    else:
+        raise BadRequest("app", f"{type(app).__name__} is not an aiohttp, FastAPI or Starlette application")
+
+
+def _register_aiohttp(server: MCPServer, app: web.Application, prefix: str) -> None:
+    settings = BridgeSettings(prefix=prefix, debug=server.debug_mode, isolation=server.isolation_mode)
+    bridge = add_routes(app, settings)
+
+    async def running(_app: web.Application) -> AsyncIterator[None]:
+        async with await server.bus() as bus:
+            bridge.bus = bus
+            yield
+        await server.stop()
+
+    app.cleanup_ctx.append(running)
+
+
+def _register_asgi(server: MCPServer, app: Any, prefix: str) -> None:
+    proxy = BridgeProxy(server)
+    app.mount(prefix or "/", proxy)
+    inner = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(application: Any) -> AsyncIterator[Any]:
+        await server.start()
+        try:
+            async with inner(application) as state:
+                yield state
+        finally:
+            await proxy.aclose()
+            await server.stop()
+
+    app.router.lifespan_context = lifespan
