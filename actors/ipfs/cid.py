@@ -227,7 +227,9 @@ def _base58_encode(raw: bytes) -> str:
     return _BASE58[0] * zeros + "".join(reversed(chars))
 
 
-def _rfc4648(decode: Callable[[str], bytes], encode: Callable[[bytes], bytes], group: int) -> Callable[[str], bytes]:
+def _rfc4648(
+    decode: Callable[[str], bytes], encode: Callable[[bytes], bytes], group: int
+) -> Callable[[str], bytes]:
     """Unpadded RFC 4648, refusing stray characters and non-zero trailing bits by encoding back."""
 
     def strict(text: str) -> bytes:
