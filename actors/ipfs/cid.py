@@ -17,7 +17,7 @@ from typing import Any
 from ...schemas.errors import BadRequest, NotSupported
 from .varint import VarintError, encode_varint, read_varint
 
-__all__ = ["CID", "CODECS", "CODEC_NAMES", "DAG_PB", "RAW", "IDENTITY", "SHA2_256"]
+__all__ = ["CID", "CODECS", "CODEC_NAMES", "DAG_PB", "RAW", "IDENTITY", "SHA2_256", "base58_encode"]
 
 RAW, DAG_PB = 0x55, 0x70
 IDENTITY, SHA2_256 = 0x00, 0x12
@@ -178,7 +178,7 @@ class CID:
     @cached_property
     def _text(self) -> str:
         if self.version == 0:
-            return _base58_encode(self.multihash)
+            return base58_encode(self.multihash)
         return "b" + base64.b32encode(self._binary).decode().lower().rstrip("=")
 
     def __str__(self) -> str:
@@ -217,7 +217,7 @@ def _base58_decode(text: str) -> bytes:
     return _big_base_decode(_BASE58, text)
 
 
-def _base58_encode(raw: bytes) -> str:
+def base58_encode(raw: bytes) -> str:
     number = int.from_bytes(raw, "big")
     chars = []
     while number:
