@@ -100,12 +100,15 @@ def run_bridge(options: BridgeOptions) -> int:
 
 async def _bridge(options: BridgeOptions) -> int:
     from cidbus.actors import IMPLEMENTED
-    from cidbus.http_bridge import Settings, serve
+    from cidbus.http_bridge import BridgeSettings, serve
 
     stop, closed = stop_on_signals(), asyncio.Event()
     bus = await _connect(options.nats, DataDir(options.data_dir), "bridge", closed)
-    settings = Settings(debug=options.debug, isolation=options.isolation, actors=tuple(IMPLEMENTED))
-    async with bus, serve(bus, options.host, options.port, settings):
+    settings = BridgeSettings(
+        version=__version__, debug=options.debug, isolation=options.isolation, needed=IMPLEMENTED
+    )
+    # Several bridges may share one port: the kernel spreads the connections over them.
+    async with bus, await serve(bus, options.host, options.port, settings, reuse_port=True):
         return await _until(stop, closed)
 
 

@@ -48,6 +48,7 @@ class Actor:
     # Set by the host before `on_start`.
     bus: Bus
     instance: str
+    software_version: str
 
     async def on_start(self) -> None:
         """Runs once, connected but before the first message; raising ends the process."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import orjson
 from nats.aio.msg import Msg
 from pydantic import TypeAdapter
 
-from ..schemas.errors import TooLarge
+from ..schemas.errors import TooLarge, Unavailable
 from ..schemas.rows import ROOT, Call, Event, Request, Stream, Upload
 from ..schemas.wire import Wire
 from .envelope import deadline_header, raise_if_error, read_head
@@ -36,8 +36,21 @@ M = TypeVar("M", bound=Wire)
 class Bus:
     """One process's place on the bus."""
 
-    def __init__(self, link: Link) -> None:
+    link: Link
+
+    def __init__(self, link: Link | None = None) -> None:
+        """Without a link the bus is to be connected later, by `attach`; until then every use is Unavailable."""
+        if link is not None:
+            self.link = link
+
+    def attach(self, link: Link) -> None:
+        """Use this connection from now on."""
         self.link = link
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "link":
+            raise Unavailable("not connected to NATS yet")
+        raise AttributeError(name)
 
     @classmethod
     async def connect(
@@ -65,7 +78,8 @@ class Bus:
 
     @property
     def connected(self) -> bool:
-        return self.link.control.is_connected and self.link.bulk.is_connected
+        link = self.__dict__.get("link")
+        return link is not None and link.control.is_connected and link.bulk.is_connected
 
     # ---- asking -----------------------------------------------------------------------------------------
 

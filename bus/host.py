@@ -45,7 +45,7 @@ class Host:
         self.actor = actor
         self.bus = bus
         self.instance = instance or secrets.token_hex(8)
-        actor.bus, actor.instance = bus, self.instance
+        actor.bus, actor.instance, actor.software_version = bus, self.instance, version
         endpoints = [Endpoint(row, handler) for row, handler in handlers_of(actor).items()]
         self._calls = {subject: e for e in endpoints for subject in _subjects(e.row, self.instance)}
         self._events = {e.row.subject: e for e in endpoints if isinstance(e.row, Event)}

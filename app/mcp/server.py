@@ -16,8 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cidbus.bus import Bus
 from cidbus.bus.keyring import Keyring
+from cidbus.bus.link import Link
 from cidbus.client import Client
 from cidbus.schemas.errors import BadRequest, Conflict
 
@@ -125,11 +125,11 @@ class MCPServer:
             raise Conflict("the server is being stopped")
         return self._client
 
-    async def bus(self) -> Bus:
-        """A new connection to the bus with the bridge's rights; the caller closes it."""
+    async def link(self) -> Link:
+        """New connections to the bus with the bridge's rights; the caller closes them."""
         info = await self.start()
         keyring = Keyring(DataDir(Path(info.data_dir)).secrets)
-        return await Bus.connect(info.nats, keyring.credentials("bridge"))
+        return await Link.connect(info.nats, keyring.credentials("bridge"))
 
     def register_with_app(self, app: Any, prefix: str = "/api/v0/mcp") -> None:
         """Serve the documented routes below `prefix` from an aiohttp, FastAPI or Starlette application, which

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from cidbus.actors import IMPLEMENTED
+from cidbus.bus import Bus
 from cidbus.http_bridge import BridgeSettings, add_routes
 from cidbus.schemas.errors import BadRequest
 
@@ -34,14 +36,17 @@ def register(server: MCPServer, app: Any, prefix: str) -> None:
 
 
 def _register_aiohttp(server: MCPServer, app: web.Application, prefix: str) -> None:
-    settings = BridgeSettings(prefix=prefix, debug=server.debug_mode, isolation=server.isolation_mode)
-    bridge = add_routes(app, settings)
+    settings = BridgeSettings(prefix=prefix, debug=server.debug_mode, isolation=server.isolation_mode, needed=IMPLEMENTED)
+    bus = Bus()
+    add_routes(app, bus, settings)
 
     async def running(_app: web.Application) -> AsyncIterator[None]:
-        async with await server.bus() as bus:
-            bridge.bus = bus
+        bus.attach(await server.link())
+        try:
             yield
-        await server.stop()
+        finally:
+            await bus.close()
+            await server.stop()
 
     app.cleanup_ctx.append(running)
 

@@ -1,0 +1,5 @@
+import sys
+
+from cidbus.cli import main
+
+sys.exit(main())

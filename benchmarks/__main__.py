@@ -1,0 +1,44 @@
+"""`just bench`: run the comparisons in turn and print one table of ratios.
+
+Every figure is the median of at least five rounds in which both sides alternate, on one machine and in one
+run: machines differ and are noisy, ratios much less so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from cidbus.bus.process import tune_allocator
+
+from . import bulk, engine, small
+from .ratio import Ratio, table
+
+COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
+    "small": small.compare,
+    "bulk": bulk.compare,
+    "engine": engine.compare,
+}
+
+
+async def main() -> None:
+    options = arguments()
+    ratios: list[Ratio] = []
+    for name in options.names or COMPARISONS:
+        print(f"running {name} …", file=sys.stderr)
+        ratios += await COMPARISONS[name](options.rounds)
+    print(table(ratios))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="just bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*COMPARISONS, []], help="which comparisons; all by default")
+    parser.add_argument("--rounds", type=int, default=5)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    tune_allocator()
+    asyncio.run(main())
