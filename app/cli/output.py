@@ -1,0 +1,97 @@
+"""What a command prints: JSON, lines, tables, and bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cidbus.schemas.wire import Wire
+
+__all__ = ["fields", "print_json", "size", "table", "write_bytes"]
+
+
+def print_json(value: Wire | Any) -> None:
+    """One value as one line of JSON, at once."""
+    print(json.dumps(_plain(value), ensure_ascii=False), flush=True)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value.model_dump(mode="json", exclude_none=True) if hasattr(value, "model_dump") else value
+
+
+def fields(reply: Wire) -> None:
+    """A reply as lines of `name: value`."""
+    values = reply.model_dump(mode="json", exclude_none=True)
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        print(f"{name.replace('_', ' '):<{width}}  {_readable(name, value)}")
+
+
+def _readable(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, int) and name.endswith("_bytes") and sys.stdout.isatty():
+        return f"{value} ({size(value)})" if value >= 1000 else str(value)
+    return str(value)
+
+
+def size(size_bytes: float) -> str:
+    """A number of bytes for people: `1.2 MB`."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size_bytes) < 1000 or unit == "TB":
+            break
+        size_bytes /= 1000
+    return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Rows under their columns on a terminal; elsewhere lines of tab-separated values and nothing else."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            print("\t".join(str(value) for value in row))
+        return
+    from rich.console import Console
+
+    Console().print(rich_table(columns, rows))
+
+
+def rich_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for at, column in enumerate(columns):
+        numbers = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
+        shown.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(str(value)) for value in row))
+    return shown
+
+
+async def write_bytes(chunks: AsyncIterable[bytes]) -> None:
+    """Bytes to stdout as they come, nothing held back; raises BrokenPipeError if nobody reads them.
+
+    A reader that takes a break, such as a pager, does not stop the event loop, which tells the sender that
+    this side still lives.
+    """
+    from .blocking import beside
+
+    sys.stdout.flush()
+    async for chunk in chunks:
+        await beside(_write_all, chunk)
+
+
+def _write_all(chunk: bytes) -> None:
+    # Past Python's buffer, whose lock a thread must not hold when the process ends.
+    view = memoryview(chunk)
+    while view:
+        view = view[os.write(sys.stdout.fileno(), view) :]

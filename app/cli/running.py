@@ -1,0 +1,90 @@
+"""Starting things: a whole system, single actors, a bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from .options import DATA_DIR, NATS, Debug, Folder, Nats
+from .talking import told
+
+__all__ = ["actor", "bridge", "up"]
+
+Host = Annotated[str, typer.Option(help="The address to serve HTTP on.")]
+Port = Annotated[int, typer.Option(help="The port to serve HTTP on.", min=0, max=65535)]
+
+
+def up(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    data_dir: Folder = DATA_DIR,
+    nats: Annotated[
+        str | None, typer.Option(metavar="URL", help="Use this NATS server instead of starting one.")
+    ] = None,
+    isolation: Annotated[
+        bool, typer.Option("--isolation", help="Use a throw-away data directory and free ports.")
+    ] = False,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ACTOR=N", help="How many processes of an actor, or of bridge; may be repeated."
+        ),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Run a whole system: nats-server, every actor, the HTTP bridge. Ctrl-C ends it in order."""
+    counts = dict(map(_count, scale or ()))
+    with told():
+        from ..processes import UpOptions, run_up
+
+        options = UpOptions(
+            host=host, port=port, data_dir=data_dir, nats=nats, isolation=isolation, debug=debug, scale=counts
+        )
+        _end(lambda: run_up(options))
+
+
+def _count(text: str) -> tuple[str, int]:
+    name, _, number = text.partition("=")
+    if not name or not number.isdecimal():
+        raise typer.BadParameter(f"{text!r} is not of the form ACTOR=N", param_hint="--scale")
+    return name, int(number)
+
+
+def actor(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Names of actors, such as ipfs.")],
+    nats: Nats = NATS,
+    data_dir: Folder = DATA_DIR,
+    debug: Debug = False,
+) -> None:
+    """Run actors in this process and join them to a NATS server; more processes share the load."""
+    with told():
+        from ..processes import ActorOptions, run_actor
+
+        options = ActorOptions(names=tuple(names), nats=nats, data_dir=data_dir, debug=debug)
+        _end(lambda: run_actor(options))
+
+
+def bridge(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    nats: Nats = NATS,
+    data_dir: Folder = DATA_DIR,
+    isolation: Annotated[
+        bool, typer.Option("--isolation", help="Say that the system is a throw-away one.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Run an HTTP bridge in this process; any number of them may run."""
+    with told():
+        from ..processes import BridgeOptions, run_bridge
+
+        options = BridgeOptions(
+            host=host, port=port, nats=nats, data_dir=data_dir, isolation=isolation, debug=debug
+        )
+        _end(lambda: run_bridge(options))
+
+
+def _end(run: Callable[[], int]) -> None:
+    raise typer.Exit(run())

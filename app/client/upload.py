@@ -1,0 +1,107 @@
+"""What can be uploaded, and how it travels: inside the request when it is small, else as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cidbus.schemas.errors import BadRequest
+from cidbus.schemas.rows import Upload
+from cidbus.schemas.wire import Wire
+
+from .files import read_file
+from .multipart import Tree
+from .transport import Transport
+
+__all__ = ["INLINE_BYTES", "Progress", "Source", "upload"]
+
+# Even text that JSON escapes sixfold stays below a message's limit.
+INLINE_BYTES = 128 * 1024
+
+# Text, bytes, bytes as they come, a file, a directory, or several of both as one tree.
+Source = str | bytes | bytearray | memoryview | AsyncIterable[bytes] | Path | Sequence[Path]
+# Called with the number of bytes sent so far, after each piece.
+Progress = Callable[[int], None]
+
+A = TypeVar("A", bound=Wire)
+R = TypeVar("R", bound=Wire)
+
+Content = AsyncIterable[bytes | memoryview]
+
+
+async def upload(
+    transport: Transport,
+    row: Upload[A, R],
+    source: Source,
+    fields: dict[str, object],
+    *,
+    hidden: bool = False,
+    progress: Progress | None = None,
+    timeout_s: float | None = None,
+) -> R:
+    """Ask with what `source` holds; a file gives its name to the `filename` that `fields` leaves open.
+
+    Raises BadRequest for a source that cannot be sent, OSError for a file that cannot be read, and what
+    `Transport.upload` raises.
+    """
+    inline, content = _travels(row, source, fields, hidden)
+    ask = row.ask.from_fields(fields | inline)
+    if content is None:
+        reply = await transport.upload(row, ask, None, timeout_s=timeout_s)
+        if progress is not None:
+            progress(sum(len(value) for value in inline.values()))
+        return reply
+    if progress is not None:
+        content = _counted(content, progress)
+    return await transport.upload(row, ask, content, timeout_s=timeout_s)
+
+
+def _travels(
+    row: Upload[Any, Any], source: Source, fields: dict[str, object], hidden: bool
+) -> tuple[dict[str, Any], Content | None]:
+    """The fields that carry a small source, or the stream of a large one; `fields` gets what a file tells."""
+    if isinstance(source, str) and "content" in row.ask.model_fields and len(source.encode()) <= INLINE_BYTES:
+        return {"content": source}, None
+    if isinstance(source, str):
+        source = source.encode()
+    if isinstance(source, bytes | bytearray | memoryview):
+        data = memoryview(source).cast("B")
+        return ({"data": bytes(data)}, None) if len(data) <= INLINE_BYTES else ({}, _one(data))
+    if isinstance(source, Path):
+        return _of_path(row, source, fields, hidden)
+    if isinstance(source, AsyncIterable):
+        return {}, source
+    return {}, _of_tree(row, source, fields, hidden)
+
+
+def _of_path(
+    row: Upload[Any, Any], path: Path, fields: dict[str, object], hidden: bool
+) -> tuple[dict[str, Any], Content | None]:
+    if path.is_dir():
+        return {}, _of_tree(row, [path], fields, hidden)
+    if "filename" in row.ask.model_fields and fields.get("filename") is None:
+        fields["filename"] = path.name
+    if path.stat().st_size <= INLINE_BYTES and path.is_file():
+        return {"data": path.read_bytes()}, None
+    return {}, read_file(path)
+
+
+def _of_tree(row: Upload[Any, Any], paths: Sequence[Path], fields: dict[str, object], hidden: bool) -> Tree:
+    if "content_type" not in row.ask.model_fields:
+        raise BadRequest("source", f"{row.name} takes no directories")
+    tree = Tree(paths, hidden=hidden)
+    fields["content_type"] = tree.content_type
+    return tree
+
+
+async def _one(data: memoryview) -> AsyncIterator[memoryview]:
+    yield data
+
+
+async def _counted(content: Content, progress: Progress) -> AsyncIterator[bytes | memoryview]:
+    sent = 0
+    async for piece in content:
+        yield piece
+        sent += len(piece)
+        progress(sent)
