@@ -1,0 +1,130 @@
+"""What a request asks: the fields of its path, its query and its JSON body, made into a row's model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar, get_origin
+
+import orjson
+from aiohttp import hdrs, web
+
+from ..schemas.errors import BadRequest, TooLarge
+from ..schemas.wire import Wire
+from .problems import SlowRequest, UnsupportedMediaType
+from .settings import BridgeSettings
+
+__all__ = ["ask_of_path", "ask_of_body", "loose_fields", "media_type_of", "read_whole", "read_pieces"]
+
+A = TypeVar("A", bound=Wire)
+
+READ_BYTES = 512 * 1024
+JSON_HINT = 'send application/json, such as curl --json \'{"field": "value"}\''
+
+
+def ask_of_path(model: type[A], request: web.Request, own: frozenset[str] = frozenset()) -> A:
+    """The model from path and query alone; raises BadRequest naming the field that is wrong."""
+    return model.from_fields(loose_fields(model, request, own))
+
+
+async def ask_of_body(model: type[A], request: web.Request, settings: BridgeSettings) -> A:
+    """The model from path, query and JSON body; raises BadRequest, TooLarge or UnsupportedMediaType."""
+    require_json(request)
+    body = await read_whole(request, settings.max_json_bytes, settings)
+    loose = loose_fields(model, request)
+    if not loose:
+        return model.from_wire(body)
+    return model.from_wire(orjson.dumps(merged(loose, json_object(body))))
+
+
+def loose_fields(
+    model: type[Wire], request: web.Request, own: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    """The fields of path and query as text; query fields named in `own` are the bridge's and left out."""
+    fields: dict[str, Any] = dict(request.match_info)
+    if not request.query_string:
+        return fields
+    query = request.query
+    for name in dict.fromkeys(query):
+        if name in own:
+            continue
+        values = query.getall(name)
+        if name in fields:
+            raise BadRequest(name, "given twice, in the path and in the query")
+        if _takes_list(model, name):
+            fields[name] = values
+        elif len(values) > 1:
+            raise BadRequest(name, f"given {len(values)} times in the query", limit=1)
+        else:
+            fields[name] = values[0]
+    return fields
+
+
+def _takes_list(model: type[Wire], name: str) -> bool:
+    field = model.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is list
+
+
+def merged(loose: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Both together; raises BadRequest for a field that both give differently."""
+    for name in loose.keys() & body.keys():
+        if str(body[name]) != loose[name]:
+            raise BadRequest(name, "given twice, in the body and in the path or query")
+    return body | {name: value for name, value in loose.items() if name not in body}
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """A JSON body as a dict; an empty body is `{}`."""
+    try:
+        fields = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("body", f"not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise BadRequest("body", "not a JSON object")
+    return fields
+
+
+def media_type_of(request: web.Request) -> str:
+    """The media type of the body without its parameters, in lower case; empty if the request names none."""
+    return request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+
+
+def is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+def require_json(request: web.Request) -> None:
+    """Raise UnsupportedMediaType if the request names another type than JSON."""
+    given = media_type_of(request)
+    if given and not is_json(given):
+        raise UnsupportedMediaType(given, JSON_HINT)
+
+
+async def read_whole(request: web.Request, limit: int, settings: BridgeSettings) -> bytes:
+    """The body of a request, at most `limit` bytes.
+
+    Raises TooLarge as soon as the length is known to be more, SlowRequest if no byte comes in time.
+    """
+    return b"".join([piece async for piece in read_pieces(request, limit, settings)])
+
+
+async def read_pieces(request: web.Request, limit: int, settings: BridgeSettings) -> AsyncIterator[bytes]:
+    """The body as it arrives, in pieces of at most a MiB; raises as `read_whole` does."""
+    length = request.content_length
+    if length is not None and length > limit:
+        raise TooLarge("body", limit=limit)
+    content = request.content
+    content.set_read_chunk_size(READ_BYTES)
+    timeout_s = settings.read_timeout_s
+    size = 0
+    while not content.at_eof():
+        try:
+            async with asyncio.timeout(timeout_s):
+                piece = await content.readany()
+        except TimeoutError:
+            raise SlowRequest(timeout_s) from None
+        size += len(piece)
+        if size > limit:
+            raise TooLarge("body", limit=limit)
+        if piece:
+            yield piece

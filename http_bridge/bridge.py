@@ -1,0 +1,113 @@
+"""What every route shares: the bus, the settings, operation ids, the limit on running requests, and errors
+told as problem documents.
+
+    [request] -> guard (429 when full, 403 for foreign pages) -> handler -> [response or problem]
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import hdrs, web
+from aiohttp.web_protocol import RequestPayloadError
+
+from ..bus import Bus
+from ..schemas.errors import BadRequest, BusError, Busy, Forbidden
+from .problems import OPERATION_ID, conceal, problem
+from .settings import BridgeSettings
+
+__all__ = ["Bridge", "Handler"]
+
+# A handler gets the request and the id of the operation.
+Handler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
+AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+KEPT_OPERATIONS = 1000
+
+
+class Bridge:
+    """One bridge: it keeps no state but counters, and in debug mode the last operations."""
+
+    def __init__(self, bus: Bus, settings: BridgeSettings) -> None:
+        self.bus = bus
+        self.settings = settings
+        self.started_at = time.time()
+        self.running = 0
+        self.session_id = secrets.token_hex(8)
+        self.operations: deque[dict[str, Any]] = deque(maxlen=KEPT_OPERATIONS)
+        self._id_prefix = secrets.token_hex(5) + "-"
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        """An operation id: random for the process, counted within it."""
+        return f"{self._id_prefix}{next(self._numbers):06x}"
+
+    def guard(self, handler: Handler, *, counted: bool = True) -> AiohttpHandler:
+        """The handler as aiohttp calls it; with `counted` it takes one of the places of running requests."""
+        limit = self.settings.max_requests if counted else 2**63
+
+        async def answer(request: web.Request) -> web.StreamResponse:
+            operation_id = self.new_id()
+            if self.running >= limit:
+                return problem(Busy("the bridge", limit=limit), operation_id)
+            self.running += counted
+            try:
+                if request.method not in SAFE_METHODS and hdrs.ORIGIN in request.headers:
+                    self.refuse_foreign_pages(request)
+                return await handler(request, operation_id)
+            except BusError as error:
+                return problem(error, operation_id)
+            except (ConnectionError, RequestPayloadError) as error:
+                # Either the client is gone and reads this no more, or its body breaks HTTP's framing.
+                return problem(BadRequest("body", f"it broke off: {error}"), operation_id)
+            except web.HTTPException:
+                raise
+            except Exception as failure:
+                return problem(conceal(failure), operation_id)
+            finally:
+                self.running -= counted
+
+        return self._recorded(answer) if self.settings.debug else answer
+
+    def refuse_foreign_pages(self, request: web.Request) -> None:
+        """Raise Forbidden if a browser sent this for a page of another site.
+
+        A page may post to any address without asking, so a server without passwords on a user's machine must
+        not do what such a page says.
+        """
+        origin = request.headers.get(hdrs.ORIGIN)
+        if origin is None or origin in self.settings.allowed_origins:
+            return
+        if urlsplit(origin).netloc != request.headers.get(hdrs.HOST):
+            raise Forbidden("a page of another origin may not do this", field="Origin", origin=origin[:200])
+
+    def _recorded(self, answer: AiohttpHandler) -> AiohttpHandler:
+        """The same handler, remembered among the last operations and timed in its headers."""
+
+        async def record(request: web.Request) -> web.StreamResponse:
+            started = time.perf_counter()
+            response = await answer(request)
+            seconds = time.perf_counter() - started
+            if not response.prepared:
+                response.headers["X-MCP-Session-ID"] = self.session_id
+                response.headers["X-MCP-Process-Time"] = f"{seconds:.6f}"
+            self.operations.append(
+                {
+                    "operation_id": response.headers.get(OPERATION_ID),
+                    "method": request.method,
+                    "path": request.path,
+                    "status": response.status,
+                    "duration_ms": round(seconds * 1000, 3),
+                    "timestamp": time.time(),
+                }
+            )
+            return response
+
+        return record

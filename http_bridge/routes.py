@@ -1,0 +1,91 @@
+"""The table as routes: each row's handlers at each of its paths.
+
+A path below a CID may follow where the row has a `path` field: `/ipfs/ls/{cid}` also serves
+`/ipfs/ls/{cid}/{path}`. Every GET serves HEAD as well.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from ..schemas.rows import Call, Request, Stream, Upload
+from ..schemas.subjects import calls
+from .asking import ask_of_body, ask_of_path
+from .bridge import Bridge, Handler
+from .items import ItemsRoute
+from .replies import reply
+from .streams import content_route
+from .uploads import UploadRoute
+
+__all__ = ["Route", "routes_of", "table_routes"]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method at one path below the prefix, and how to answer it."""
+
+    method: str
+    path: str
+    row: Call[Any]
+    handler: Handler
+    expect: Any = None
+
+
+def table_routes(bridge: Bridge) -> Iterator[Route]:
+    """Every route that the table has, the documented ones of each row first."""
+    for row in calls():
+        if row.http:
+            yield from routes_of(bridge, row)
+
+
+def routes_of(bridge: Bridge, row: Call[Any]) -> Iterator[Route]:
+    handlers = _handlers(bridge, row)
+    for line in row.http:
+        method, _, path = line.partition(" ")
+        for served in _with_below(row, path):
+            if method == hdrs.METH_GET:
+                yield Route(hdrs.METH_GET, served, row, handlers.get)
+                yield Route(hdrs.METH_HEAD, served, row, handlers.head)
+            else:
+                yield Route(method, served, row, handlers.post, getattr(handlers, "expect", None))
+
+
+def _with_below(row: Call[Any], path: str) -> tuple[str, ...]:
+    if path.endswith("/{cid}") and "path" in row.ask.model_fields:
+        return path, path + "/{path:.*}"
+    return (path,)
+
+
+def _handlers(bridge: Bridge, row: Call[Any]) -> Any:
+    if isinstance(row, Request):
+        return RequestRoute(bridge, row)
+    if isinstance(row, Upload):
+        return UploadRoute(bridge, row)
+    assert isinstance(row, Stream)
+    return content_route(bridge, row) if row.item is bytes else ItemsRoute(bridge, row)
+
+
+class RequestRoute:
+    """One reply to one request."""
+
+    def __init__(self, bridge: Bridge, row: Request[Any, Any]) -> None:
+        self._bus = bridge.bus
+        self._row = row
+        self._settings = bridge.settings
+
+    async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        ask = ask_of_path(self._row.ask, request)
+        return reply(await self._bus.request(self._row, ask), operation_id, started)
+
+    head = get
+
+    async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        ask = await ask_of_body(self._row.ask, request, self._settings)
+        return reply(await self._bus.request(self._row, ask), operation_id, started)

@@ -1,0 +1,292 @@
+"""Streams of bytes as HTTP content: files with ETags, ranges and media types; blocks; tar archives.
+
+    [GET] -> 304 if the client has it -> open the stream -> one response if it came in one message
+                                                         -> else chunks as they come
+
+What a CID names never changes, so its ETag is the CID and the path, and whether a client still has it is
+answered without asking any actor.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from ..bus import IncomingStream
+from ..schemas.errors import Unavailable, UnsatisfiableRange
+from ..schemas.ipfs import BlockHead, CatRequest, FileHead, TarHead
+from ..schemas.rows import Stream
+from . import media
+from .asking import ask_of_body, ask_of_path
+from .bridge import Bridge
+from .naming import disposition, etag_of, ipfs_path, says_yes
+from .problems import OPERATION_ID
+from .ranges import ByteRange, matches_any, read_range
+from .replies import duration_ms
+from .sending import send
+
+__all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute", "content_route"]
+
+IMMUTABLE = "public, max-age=29030400, immutable"
+DURATION = "X-Operation-Duration-MS"
+CONTENT_SIZE = "X-Content-Size"
+# Query fields that say how an answer is presented, not what is asked for.
+PRESENTATION = frozenset({"filename", "download"})
+
+ByteStream = Stream[Any, Any, bytes]
+Incoming = IncomingStream[Any]
+Headers = CIMultiDict[str]
+
+
+def content_route(bridge: Bridge, row: ByteStream) -> ContentRoute:
+    """The handlers of a row of bytes, by what comes before the bytes; raises TypeError for another head."""
+    kinds: dict[Any, type[ContentRoute]] = {FileHead: FileRoute, BlockHead: BlockRoute, TarHead: TarRoute}
+    if row.head not in kinds:
+        raise TypeError(f"{row.name}: the bridge does not know how to present {row.head.__name__}")
+    return kinds[row.head](bridge, row)
+
+
+class ContentRoute:
+    """What all content has in common: it is named by a CID, immutable, and sent whole or in chunks."""
+
+    base = Headers({"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff", "Server": "cidbus"})
+
+    def __init__(self, bridge: Bridge, row: ByteStream) -> None:
+        self._bus = bridge.bus
+        self._row = row
+        self._settings = bridge.settings
+
+    async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        """The content, or 304 if the client has it already; HEAD opens the stream and sends none of it."""
+        started = time.perf_counter()
+        ask = ask_of_path(self._row.ask, request)
+        headers = self.base.copy()
+        headers[OPERATION_ID] = operation_id
+        headers[hdrs.ETAG] = self.etag(ask)
+        if matches_any(request.headers.get(hdrs.IF_NONE_MATCH, ""), headers[hdrs.ETAG]):
+            return web.Response(status=304, headers=headers)
+        return await self._opened(request, ask, headers, started)
+
+    head = get
+
+    async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        """The content that a JSON body asks for; caches keep nothing of it."""
+        started = time.perf_counter()
+        ask = await ask_of_body(self._row.ask, request, self._settings)
+        headers = self.base.copy()
+        headers[OPERATION_ID] = operation_id
+        headers[hdrs.CACHE_CONTROL] = "no-store"
+        return await self._opened(request, ask, headers, started)
+
+    async def _opened(
+        self, request: web.Request, ask: Any, headers: Headers, started: float
+    ) -> web.StreamResponse:
+        async with await self._bus.open(self._row, ask) as stream:
+            self.describe(headers, stream)
+            headers[DURATION] = str(duration_ms(started))
+            if stream.whole is not None:
+                return web.Response(body=stream.whole, headers=headers)
+            if request.method == hdrs.METH_HEAD:
+                return web.StreamResponse(headers=headers)
+            return await send(request, headers, stream, stall_s=self._settings.write_timeout_s)
+
+    # ---- what each sort of content adds -----------------------------------------------------------------
+
+    def etag(self, ask: Any) -> str:
+        raise NotImplementedError
+
+    def describe(self, headers: Headers, stream: Incoming) -> None:
+        """Add the headers that the stream's head tells of."""
+        raise NotImplementedError
+
+
+class TarRoute(ContentRoute):
+    """A file or tree as a tar archive; how long it will be is not known before it ends."""
+
+    def etag(self, ask: Any) -> str:
+        return etag_of(ask.cid, ask.path, ".tar")
+
+    def describe(self, headers: Headers, stream: Incoming) -> None:
+        if stream.head is None:
+            raise headless(self._row)
+        headers[hdrs.CONTENT_TYPE] = "application/x-tar"
+        headers[hdrs.CONTENT_DISPOSITION] = disposition(f"{stream.head.name}.tar", attachment=True)
+
+
+class BlockRoute(ContentRoute):
+    """One block as it is stored."""
+
+    def etag(self, ask: Any) -> str:
+        return etag_of(ask.cid, "", ".raw")
+
+    def describe(self, headers: Headers, stream: Incoming) -> None:
+        if stream.head is None:
+            raise headless(self._row)
+        headers[hdrs.CONTENT_TYPE] = "application/vnd.ipld.raw"
+        headers[CONTENT_SIZE] = headers[hdrs.CONTENT_LENGTH] = str(stream.head.size_bytes)
+        headers[hdrs.CONTENT_DISPOSITION] = disposition(f"{stream.head.cid}.bin", attachment=True)
+
+
+@dataclass(slots=True)
+class Part:
+    """What is sent of a file: `length` bytes from `first`, of `size` in all."""
+
+    size: int
+    first: int
+    length: int
+
+
+class FileRoute(ContentRoute):
+    """Files: ranges, media types and names. Small ones are the bridge's most frequent answer."""
+
+    base = Headers({**ContentRoute.base, "Accept-Ranges": "bytes"})
+
+    async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        given = request.headers
+        ask: CatRequest = ask_of_path(self._row.ask, request, PRESENTATION)
+        etag = self.etag(ask)
+        if hdrs.IF_NONE_MATCH in given and await self._is_known(given[hdrs.IF_NONE_MATCH], etag, ask):
+            headers = self._headers(ask, etag, operation_id)
+            return web.Response(status=304, headers=headers)
+        wanted = _range_of(request, ask, etag) if hdrs.RANGE in given else None
+        if wanted is not None:
+            ask = ask.model_copy(update={"offset": wanted.offset, "length": wanted.length})
+        async with await self._bus.open(self._row, ask) as stream:
+            part = self._part(ask, stream)
+            headers = self._headers(ask, etag, operation_id)
+            status = 200
+            if wanted is not None and not (part.size == 0 and wanted.offset < 0):
+                if part.length == 0:
+                    raise UnsatisfiableRange(part.size)
+                last = part.first + part.length - 1
+                headers[hdrs.CONTENT_RANGE] = f"bytes {part.first}-{last}/{part.size}"
+                status = 206
+            return await self._content(request, ask, stream, part, headers, started, status)
+
+    async def head(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        """What GET would say, for the price of the first bytes."""
+        started = time.perf_counter()
+        ask: CatRequest = ask_of_path(self._row.ask, request, PRESENTATION)
+        etag = self.etag(ask)
+        headers = self._headers(ask, etag, operation_id)
+        if await self._is_known(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag, ask):
+            return web.Response(status=304, headers=headers)
+        length = media.SNIFFED_BYTES if ask.length is None else min(ask.length, media.SNIFFED_BYTES)
+        async with await self._bus.open(self._row, ask.model_copy(update={"length": length})) as stream:
+            part = self._part(ask, stream)
+            first = await anext(stream, b"")
+            self._present(request, ask, first, headers)
+            length = part.size - part.first
+            length = length if ask.length is None else min(length, ask.length)
+        headers[CONTENT_SIZE] = str(part.size)
+        headers[hdrs.CONTENT_LENGTH] = str(length)
+        headers[DURATION] = str(duration_ms(started))
+        return web.StreamResponse(headers=headers)
+
+    async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        ask = await ask_of_body(self._row.ask, request, self._settings)
+        async with await self._bus.open(self._row, ask) as stream:
+            headers = self._headers(ask, self.etag(ask), operation_id)
+            headers[hdrs.CACHE_CONTROL] = "no-store"
+            return await self._content(request, ask, stream, self._part(ask, stream), headers, started, 200)
+
+    def etag(self, ask: CatRequest) -> str:
+        if ask.offset or ask.length is not None:
+            return etag_of(ask.cid, ask.path, f"?{ask.offset}+{ask.length}")
+        return etag_of(ask.cid, ask.path)
+
+    async def _is_known(self, condition: str, etag: str, ask: CatRequest) -> bool:
+        """Whether If-None-Match names the content; `*` does if there is such content at all."""
+        if condition.strip() == "*":
+            async with await self._bus.open(self._row, ask.model_copy(update={"offset": 0, "length": 0})):
+                return True
+        return matches_any(condition, etag)
+
+    def _part(self, ask: CatRequest, stream: Incoming) -> Part:
+        head: FileHead | None = stream.head
+        if head is not None:
+            return Part(head.size_bytes, head.offset, head.length)
+        if stream.whole is None:
+            raise headless(self._row)
+        size = len(stream.whole)  # without a head it is the whole file, whatever part was asked for
+        first = min(ask.offset, size) if ask.offset >= 0 else max(0, size + ask.offset)
+        return Part(size, first, size - first if ask.length is None else min(ask.length, size - first))
+
+    def _headers(self, ask: CatRequest, etag: str, operation_id: str) -> Headers:
+        headers = self.base.copy()
+        headers[hdrs.ETAG] = etag
+        headers[OPERATION_ID] = operation_id
+        headers["X-IPFS-Path"] = ipfs_path(ask.cid, ask.path)
+        return headers
+
+    def _present(self, request: web.Request, ask: CatRequest, first: bytes, headers: Headers) -> None:
+        """Name and type: by the name that the query or the path gives, else by the first bytes."""
+        name, attachment = ask.path.rpartition("/")[2], False
+        if request.query_string:
+            name = request.query.get("filename", name)
+            attachment = says_yes(request.query.get("download"))
+        media_type = (media.by_name(name) if name else None) or media.by_bytes(first)
+        headers[hdrs.CONTENT_TYPE] = media_type
+        headers[hdrs.CONTENT_DISPOSITION] = disposition(name or ask.cid, attachment=attachment)
+        if media.runs_scripts(media_type):
+            headers["Content-Security-Policy"] = "sandbox"
+
+    async def _content(
+        self,
+        request: web.Request,
+        ask: CatRequest,
+        stream: Incoming,
+        part: Part,
+        headers: Headers,
+        started: float,
+        status: int,
+    ) -> web.StreamResponse:
+        headers[CONTENT_SIZE] = str(part.size)
+        whole = stream.whole
+        if whole is not None and len(whole) > part.length:
+            whole = whole[part.first : part.first + part.length]
+        first = whole if whole is not None else await anext(stream, b"")
+        sample = first if status == 200 or part.first == 0 else await self._first_bytes(request, ask)
+        self._present(request, ask, sample, headers)
+        headers[DURATION] = str(duration_ms(started))
+        if whole is not None:
+            return web.Response(status=status, body=whole, headers=headers)
+        headers[hdrs.CONTENT_LENGTH] = str(part.length)
+        chunks = _chain(first, stream)
+        return await send(request, headers, chunks, status=status, stall_s=self._settings.write_timeout_s)
+
+    async def _first_bytes(self, request: web.Request, ask: CatRequest) -> bytes:
+        """The file's first bytes: a range has the media type of the file, wherever it begins."""
+        name = request.query.get("filename") or ask.path.rpartition("/")[2]
+        if media.by_name(name) is not None:
+            return b""
+        start = ask.model_copy(update={"offset": 0, "length": media.SNIFFED_BYTES})
+        async with await self._bus.open(self._row, start) as stream:
+            return await anext(stream, b"")
+
+
+def _range_of(request: web.Request, ask: CatRequest, etag: str) -> ByteRange | None:
+    """The range to send; None if there is none, or the client's copy is of something else (If-Range)."""
+    if ask.offset or ask.length is not None:
+        return None  # the query has already said which bytes
+    if request.headers.get(hdrs.IF_RANGE, etag).strip() != etag:
+        return None
+    return read_range(request.headers[hdrs.RANGE])
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for chunk in rest:
+        yield chunk
+
+
+def headless(row: ByteStream) -> Unavailable:
+    return Unavailable(f"the answer to {row.name} came without its head")
