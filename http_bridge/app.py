@@ -22,6 +22,7 @@ from .limits import Connection
 from .problems import MethodNotAllowed, NoSuchRoute
 from .routes import table_routes
 from .settings import BridgeSettings
+from .shortcut import Shortcut
 
 __all__ = ["BRIDGE", "BridgeServer", "add_routes", "make_app", "serve"]
 
@@ -155,6 +156,8 @@ async def serve(
     try:
         server = runner.server
         assert server is not None
+        if not app.middlewares:
+            server.request_handler = Shortcut(bridge, server.request_handler)  # type: ignore[assignment,arg-type]
         listener = await loop.create_server(
             lambda: Connection(server, bridge, loop), host, port, backlog=BACKLOG, **listen
         )

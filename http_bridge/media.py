@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import codecs
 import mimetypes
-import re
 
 __all__ = ["DEFAULT", "SNIFFED_BYTES", "by_name", "by_bytes", "runs_scripts"]
 
@@ -78,7 +77,7 @@ _LIKE_WORDS = ((b"BM", "image/bmp"), (b"ID3", "audio/mpeg"))
 _FIRST_BYTES = frozenset(signature[0] for signature, _ in _SIGNATURES) | {ord("R"), ord("F"), 0}
 _RIFF = {b"WEBPVP": "image/webp", b"WAVE": "audio/wave", b"AVI ": "video/avi"}
 # The standard's "binary data bytes": text has none of them.
-_BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
+_BINARY = bytes((*range(0x09), 0x0B, *range(0x0E, 0x1B), *range(0x1C, 0x20)))
 
 
 def by_name(name: str) -> str | None:
@@ -101,7 +100,7 @@ def by_bytes(first: bytes | memoryview) -> str:
                 return media_type
         if (found := _by_container(start)) is not None:
             return found
-    if _BINARY.search(start) is None and _is_utf8(start):
+    if len(start.translate(None, _BINARY)) == len(start) and _is_utf8(start):
         return TEXT
     return next((media_type for signature, media_type in _LIKE_WORDS if start.startswith(signature)), DEFAULT)
 

@@ -10,7 +10,17 @@ from aiohttp import web
 from ..schemas.wire import Wire
 from .problems import OPERATION_ID
 
-__all__ = ["JSON", "ENVELOPE", "reply", "json_answer", "envelope", "opening", "closing", "duration_ms"]
+__all__ = [
+    "JSON",
+    "ENVELOPE",
+    "reply",
+    "json_answer",
+    "envelope",
+    "opening",
+    "closing",
+    "duration_ms",
+    "duration_text",
+]
 
 JSON = "application/json"
 ENVELOPE = frozenset({"success", "operation_id", "duration_ms"})
@@ -49,3 +59,7 @@ def closing(count: int, started: float) -> bytes:
 
 def duration_ms(started: float) -> float:
     return round((time.perf_counter() - started) * 1000, 3)
+
+
+def duration_text(started: float) -> str:
+    return "%.3f" % ((time.perf_counter() - started) * 1000)  # half the time of an f-string's

@@ -27,7 +27,7 @@ from .bridge import Bridge
 from .naming import disposition, etag_of, ipfs_path, says_yes
 from .problems import OPERATION_ID
 from .ranges import ByteRange, matches_any, read_range
-from .replies import duration_ms
+from .replies import duration_text
 from .sending import send
 
 __all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute", "content_route"]
@@ -88,7 +88,7 @@ class ContentRoute:
     ) -> web.StreamResponse:
         async with await self._bus.open(self._row, ask) as stream:
             self.describe(headers, stream)
-            headers[DURATION] = str(duration_ms(started))
+            headers[DURATION] = duration_text(started)
             if stream.whole is not None:
                 return web.Response(body=stream.whole, headers=headers)
             if request.method == hdrs.METH_HEAD:
@@ -147,9 +147,13 @@ class FileRoute(ContentRoute):
     base = Headers({**ContentRoute.base, "Accept-Ranges": "bytes"})
 
     async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        ask: CatRequest = ask_of_path(self._row.ask, request, PRESENTATION)
+        return await self.get_file(request, ask, operation_id)
+
+    async def get_file(self, request: web.Request, ask: CatRequest, operation_id: str) -> web.StreamResponse:
+        """The file, a range of it, or 304."""
         started = time.perf_counter()
         given = request.headers
-        ask: CatRequest = ask_of_path(self._row.ask, request, PRESENTATION)
         etag = self.etag(ask)
         if hdrs.IF_NONE_MATCH in given and await self._is_known(given[hdrs.IF_NONE_MATCH], etag, ask):
             headers = self._headers(ask, etag, operation_id)
@@ -186,7 +190,7 @@ class FileRoute(ContentRoute):
             length = length if ask.length is None else min(length, ask.length)
         headers[CONTENT_SIZE] = str(part.size)
         headers[hdrs.CONTENT_LENGTH] = str(length)
-        headers[DURATION] = str(duration_ms(started))
+        headers[DURATION] = duration_text(started)
         return web.StreamResponse(headers=headers)
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
@@ -228,10 +232,12 @@ class FileRoute(ContentRoute):
 
     def _present(self, request: web.Request, ask: CatRequest, first: bytes, headers: Headers) -> None:
         """Name and type: by the name that the query or the path gives, else by the first bytes."""
-        name, attachment = ask.path.rpartition("/")[2], False
-        if request.query_string:
-            name = request.query.get("filename", name)
-            attachment = says_yes(request.query.get("download"))
+        if not ask.path and not request.query_string:
+            headers[hdrs.CONTENT_TYPE] = media.by_bytes(first)
+            headers[hdrs.CONTENT_DISPOSITION] = disposition(ask.cid, attachment=False)
+            return
+        name = request.query.get("filename") or ask.path.rpartition("/")[2]
+        attachment = says_yes(request.query.get("download"))
         media_type = (media.by_name(name) if name else None) or media.by_bytes(first)
         headers[hdrs.CONTENT_TYPE] = media_type
         headers[hdrs.CONTENT_DISPOSITION] = disposition(name or ask.cid, attachment=attachment)
@@ -255,7 +261,7 @@ class FileRoute(ContentRoute):
         first = whole if whole is not None else await anext(stream, b"")
         sample = first if status == 200 or part.first == 0 else await self._first_bytes(request, ask)
         self._present(request, ask, sample, headers)
-        headers[DURATION] = str(duration_ms(started))
+        headers[DURATION] = duration_text(started)
         if whole is not None:
             return web.Response(status=status, body=whole, headers=headers)
         headers[hdrs.CONTENT_LENGTH] = str(part.length)
