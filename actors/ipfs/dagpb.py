@@ -10,15 +10,16 @@ and take the common CIDs (SHA2-256, version 0 or 1) apart without the general pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, overload
 
 from ...schemas.errors import BadRequest, InvalidContent
 from ...schemas.ipfs import MAX_BLOCK_BYTES
 from .cid import CID, DAG_PB
 from .varint import encode_varint
 
-__all__ = ["Link", "PBNode", "decode", "encode"]
+__all__ = ["Link", "Links", "PBNode", "decode", "encode", "read"]
 
 _DATA, _LINKS = 0x0A, 0x12
 _HASH, _NAME, _TSIZE = 0x0A, 0x12, 0x18
@@ -39,6 +40,10 @@ class PBNode(NamedTuple):
 
     links: list[Link]
     data: bytes | None
+
+
+# Where a link's message begins and ends in its block.
+Span = tuple[int, int]
 
 
 class Malformed(Exception):
@@ -72,24 +77,81 @@ def varint_size(number: int) -> int:
 
 
 def decode(block: bytes, cid: CID | None = None) -> PBNode:
-    """The links and data of a block.
+    """The links and data of a block, every byte of it checked.
 
     A name that is not UTF-8 is kept by surrogate escapes. Raises InvalidContent(field="dag-pb"), naming
     `cid` if it is given, when the block breaks the format or is over 2 MiB.
     """
+    links, data = read(block, cid)
+    return PBNode(list(links), data)
+
+
+def read(block: bytes, cid: CID | None = None) -> tuple[Links, bytes | None]:
+    """The links, not yet taken apart, and the data of a block; raises as `decode` does, for a broken link
+    only when it is looked at."""
     try:
-        return _decode(block)
-    except IndexError:
-        problem = "cut short"
-    except Malformed as error:
-        problem = str(error)
-    raise InvalidContent("dag-pb", problem, cid=None if cid is None else str(cid))
+        spans, data = _spans(block)
+    except (IndexError, Malformed) as error:
+        raise _invalid(error, cid) from None
+    return Links(block, spans, cid), data
 
 
-def _decode(block: bytes) -> PBNode:
+class Links(Sequence[Link]):
+    """The links of a block, each decoded when it is asked for.
+
+    A range of a large file and a name in a large directory need few of them, and decoding is what costs.
+    """
+
+    __slots__ = ("_block", "_cid", "_spans")
+
+    def __init__(self, block: bytes = b"", spans: Sequence[Span] = (), cid: CID | None = None) -> None:
+        self._block, self._spans, self._cid = block, spans, cid
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    @overload
+    def __getitem__(self, index: int) -> Link: ...
+    @overload
+    def __getitem__(self, index: slice) -> Links: ...
+    def __getitem__(self, index: int | slice) -> Link | Links:
+        if isinstance(index, slice):
+            return Links(self._block, self._spans[index], self._cid)
+        return self._decode(self._spans[index])
+
+    def __iter__(self) -> Iterator[Link]:
+        return map(self._decode, self._spans)
+
+    def find(self, name: str) -> Link | None:
+        """The first link of that name: by searching the block for its bytes, then decoding what has them."""
+        raw = name.encode("utf-8", "surrogateescape")
+        field = b"\x12" + encode_varint(len(raw)) + raw
+        at = self._block.find(field)
+        while at >= 0:
+            index = bisect_right(self._spans, (at, len(self._block))) - 1
+            if index >= 0 and at < self._spans[index][1] and self[index].name == name:
+                return self[index]
+            # On from the end of that link, so that a block full of the bytes is still read once.
+            at = self._block.find(field, max(at + 1, self._spans[index][1] if index >= 0 else 0))
+        return None
+
+    def _decode(self, span: Span) -> Link:
+        try:
+            return _decode_link(self._block, *span)
+        except (IndexError, Malformed) as error:
+            raise _invalid(error, self._cid) from None
+
+
+def _invalid(error: Exception, cid: CID | None) -> InvalidContent:
+    problem = str(error) if isinstance(error, Malformed) else "cut short"
+    return InvalidContent("dag-pb", problem, cid=None if cid is None else str(cid))
+
+
+def _spans(block: bytes) -> tuple[list[Span], bytes | None]:
+    """Where each link's message begins and ends, and the data."""
     if len(block) > MAX_BLOCK_BYTES:
         raise Malformed(f"larger than {MAX_BLOCK_BYTES} bytes")
-    links: list[Link] = []
+    links: list[Span] = []
     data: bytes | None = None
     at, end, links_are_over = 0, len(block), False
     while at < end:
@@ -103,7 +165,7 @@ def _decode(block: bytes) -> PBNode:
         if tag == _LINKS:
             if links_are_over:
                 raise Malformed("links stand before and after the data")
-            links.append(_decode_link(block, at, stop))
+            links.append((at, stop))
         elif tag == _DATA:
             if data is not None:
                 raise Malformed("two data fields")
@@ -112,7 +174,7 @@ def _decode(block: bytes) -> PBNode:
         else:
             raise Malformed(f"unknown field tag {tag:#x}")
         at = stop
-    return PBNode(links, data)
+    return links, data
 
 
 def _decode_link(block: bytes, at: int, stop: int) -> Link:

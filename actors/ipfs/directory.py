@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from ...schemas.errors import BadRequest
 from . import dagpb, unixfs
 from .blocks import BlockSink
 from .cid import CID, DAG_PB
@@ -19,6 +20,7 @@ __all__ = ["build_directory", "build_symlink"]
 DIRECTORY_DATA = unixfs.encode(UnixFS(unixfs.DIRECTORY))
 # The event loop gets a turn after this many shards: a directory of a million names is seconds of work.
 SHARDS_PER_TURN = 64
+MAX_TARGET_BYTES = 4096
 
 
 async def build_directory(entries: Iterable[tuple[str, Node]], sink: BlockSink, profile: Profile) -> Node:
@@ -37,12 +39,19 @@ async def build_directory(entries: Iterable[tuple[str, Node]], sink: BlockSink, 
     return Node(cid, 0, len(block) + sum(link.size for link in links))
 
 
-async def build_symlink(target: str, sink: BlockSink, profile: Profile) -> Node:
-    """Store a symbolic link to a target, which may be any text; its `size_bytes` is the target's length."""
+async def build_symlink(target: str | bytes, sink: BlockSink, profile: Profile) -> Node:
+    """Store a symbolic link to a target, any path inside or outside; its `size_bytes` is the target's length.
+
+    Raises BadRequest(field="target") if it is empty, holds a NUL or is over 4,096 bytes: no file system
+    could make such a link.
+    """
+    target = target.encode() if isinstance(target, str) else target
+    if not 0 < len(target) <= MAX_TARGET_BYTES or b"\0" in target:
+        raise BadRequest("target", "not the target of a symbolic link", limit=MAX_TARGET_BYTES)
     block = symlink_block(target)
     cid = CID.of(DAG_PB, block, version=profile.cid_version)
     await sink.put(cid, block)
-    return Node(cid, len(target.encode()), len(block))
+    return Node(cid, len(target), len(block))
 
 
 def is_sharded(links: list[Link], profile: Profile) -> bool:

@@ -17,7 +17,7 @@ import mmh3
 from ...schemas.errors import BadRequest, InvalidContent
 from . import dagpb, unixfs
 from .cid import CID, DAG_PB
-from .dagpb import Link
+from .dagpb import Link, Links
 from .profiles import Profile
 from .unixfs import UnixFS
 
@@ -108,7 +108,7 @@ class Shard:
     hash to its place is refused, which also keeps one shard from standing at two places of a directory.
     """
 
-    def __init__(self, node: UnixFS, links: list[Link], cid: CID, *, path: int = 0, level: int = 0) -> None:
+    def __init__(self, node: UnixFS, links: Links, cid: CID, *, path: int = 0, level: int = 0) -> None:
         self.fanout = node.fanout or 0
         self.bits = self.fanout.bit_length() - 1
         self.level, self._path, self._cid, self._links = level, path, cid, links
@@ -130,16 +130,15 @@ class Shard:
 
     def lookup(self, name: str) -> Place | None:
         """The link at the place of a name: the entry itself, a sub-shard to go on with, or None."""
-        index = place(name_hash(name), self.level, self.bits)
-        prefix = f"{index:0{self._digits}X}"
-        for link in self._links:
-            if link.name == prefix:
-                return Place(index or 0, None, link)
-            if link.name == prefix + name:
-                return Place(index or 0, name, link)
+        slot = place(name_hash(name), self.level, self.bits) or 0
+        prefix = f"{slot:0{self._digits}X}"
+        if (link := self._links.find(prefix + name)) is not None:
+            return Place(slot, name, link)
+        if (link := self._links.find(prefix)) is not None:
+            return Place(slot, None, link)
         return None
 
-    def below(self, index: int, node: UnixFS, links: list[Link], cid: CID) -> Shard:
+    def below(self, index: int, node: UnixFS, links: Links, cid: CID) -> Shard:
         """The sub-shard at a place, from its own block; raises InvalidContent if it is none."""
         if node.type != unixfs.HAMT_SHARD or node.fanout != self.fanout:
             raise InvalidContent("unixfs", "not a shard of the directory above it", cid=str(cid))

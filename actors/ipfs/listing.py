@@ -14,7 +14,7 @@ from ...schemas.ipfs import EntryType, Stat
 from . import dagpb, unixfs
 from .blocks import BlockSource
 from .cid import CID, DAG_PB, RAW
-from .dagpb import Link
+from .dagpb import Link, Links
 from .hamt import Place, Shard
 from .names import split_path
 from .reader import load
@@ -73,7 +73,7 @@ async def links_of(source: BlockSource, cid: CID) -> AsyncIterator[Link]:
         yield link
 
 
-async def links_below(source: BlockSource, cid: CID, node: UnixFS, links: list[Link]) -> AsyncIterator[Link]:
+async def links_below(source: BlockSource, cid: CID, node: UnixFS, links: Links) -> AsyncIterator[Link]:
     """The entries of a directory whose root node has been read."""
     if node.type == unixfs.DIRECTORY:
         for link in links:
@@ -123,7 +123,8 @@ async def _lookup(source: BlockSource, cid: CID, name: str, path: str) -> CID | 
     if node is None or not node.is_directory:
         return None
     if node.type == unixfs.DIRECTORY:
-        return next((link.cid for link in links if link.name == name), None)
+        link = links.find(name)
+        return None if link is None else link.cid
     shard = Shard(node, links, cid)
     while (place := shard.lookup(name)) is not None:
         if place.name is not None:
@@ -140,10 +141,10 @@ async def _shard_below(source: BlockSource, shard: Shard, place: Place) -> Shard
     return shard.below(place.slot, node, links, cid)
 
 
-async def _open(source: BlockSource, cid: CID) -> tuple[UnixFS | None, list[Link]]:
+async def _open(source: BlockSource, cid: CID) -> tuple[UnixFS | None, Links]:
     """The checked UnixFS node of a DAG-PB block, or None for a block that is a leaf."""
     if cid.codec == RAW:
-        return None, []
+        return None, Links()
     if cid.codec != DAG_PB:
         raise NotSupported(f"no paths go through {cid.codec_name} blocks", field="path", codec=cid.codec_name)
     return decode_node(await load(source, cid), cid)

@@ -15,7 +15,7 @@ from ...schemas.errors import BadRequest, InvalidContent, NotSupported, Unsatisf
 from . import unixfs
 from .blocks import BlockSource
 from .cid import CID, DAG_PB, RAW
-from .dagpb import Link
+from .dagpb import Links
 from .unixfs import UnixFS, decode_node
 
 __all__ = ["File", "open_file", "read_file", "small_file", "load", "node_of"]
@@ -45,10 +45,10 @@ async def load(source: BlockSource, cid: CID) -> bytes:
     return await source.get(cid) if block is None else block
 
 
-def node_of(block: bytes, cid: CID) -> tuple[UnixFS, list[Link]]:
+def node_of(block: bytes, cid: CID) -> tuple[UnixFS, Links]:
     """The checked node of a raw or DAG-PB block; raises InvalidContent for a broken one."""
     if cid.codec == RAW:
-        return UnixFS(unixfs.RAW, block, len(block)), []
+        return UnixFS(unixfs.RAW, block, len(block)), Links()
     return decode_node(block, cid)
 
 
@@ -82,7 +82,7 @@ async def read_file(
 class File:
     """An open file: its size is known and its root block at hand."""
 
-    def __init__(self, source: BlockSource, cid: CID, node: UnixFS, links: list[Link]) -> None:
+    def __init__(self, source: BlockSource, cid: CID, node: UnixFS, links: Links) -> None:
         self.cid = cid
         self.size_bytes = node.size_bytes
         self.mode, self.mtime = node.mode, node.mtime
@@ -135,7 +135,7 @@ class _Part(NamedTuple):
     depth: int
 
 
-def _checked(part: _Part, block: bytes) -> tuple[UnixFS, list[Link]]:
+def _checked(part: _Part, block: bytes) -> tuple[UnixFS, Links]:
     """The node of a block below a file's root, if it is what the link to it claimed."""
     cid = part.cid
     if cid.codec not in (RAW, DAG_PB):
@@ -149,7 +149,7 @@ def _checked(part: _Part, block: bytes) -> tuple[UnixFS, list[Link]]:
     return node, links
 
 
-def _enter(part: _Part, node: UnixFS, links: list[Link], start: int, end: int, todo: list[_Part]) -> bytes:
+def _enter(part: _Part, node: UnixFS, links: Links, start: int, end: int, todo: list[_Part]) -> bytes:
     """What a node itself holds of the range; its children that hold some of it go on the stack."""
     if links:
         if part.depth >= MAX_DEPTH:
@@ -161,14 +161,14 @@ def _enter(part: _Part, node: UnixFS, links: list[Link], start: int, end: int, t
     return node.data[low:high] if high > 0 else b""
 
 
-def _overlapping(part: _Part, node: UnixFS, links: list[Link], start: int, end: int) -> Iterator[_Part]:
+def _overlapping(part: _Part, node: UnixFS, links: Links, start: int, end: int) -> Iterator[_Part]:
     # A child of no bytes never overlaps: hostile files of empty nodes cost nothing.
     at = part.at + len(node.data)
-    for link, size in zip(links, node.block_sizes, strict=True):
+    for index, size in enumerate(node.block_sizes):
         if at >= end:
             return
         if size and at + size > start:
-            yield _Part(link.cid, at, size, part.depth + 1)
+            yield _Part(links[index].cid, at, size, part.depth + 1)
         at += size
 
 

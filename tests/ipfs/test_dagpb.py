@@ -128,6 +128,35 @@ def test_no_flipped_byte_breaks_the_decoder(links, data):
         dagpb.decode(bytes(block))
 
 
+@given(st.lists(links, max_size=6), st.text(st.characters(codec="utf-8"), max_size=3))
+def test_a_link_is_found_by_name_as_by_looking_at_each(links, name):
+    for wanted in {name, *(link.name for link in links)}:
+        found, _ = dagpb.read(dagpb.encode(links, b"data"))
+        assert found.find(wanted) == next((link for link in links if link.name == wanted), None)
+
+
+def test_a_link_inside_the_name_of_another_is_not_found():
+    fake = dagpb.encode([Link(CHILD, "wanted", 1)], None).decode("latin-1")
+    real = Link(CID.of(DAG_PB, b"real"), "wanted", 1)
+    found, _ = dagpb.read(dagpb.encode([Link(CHILD, fake, 1), real], fake.encode()))
+    assert found.find("wanted") == real
+    found, _ = dagpb.read(dagpb.encode([Link(CHILD, fake, 1)], fake.encode()))
+    assert found.find("wanted") is None
+
+
+def test_links_are_a_sequence():
+    made = [Link(CHILD, name, 1) for name in "abc"]
+    found, _ = dagpb.read(dagpb.encode(made, None))
+    assert (list(found), found[1], list(found[1:]), len(found)) == (made, made[1], made[1:], 3)
+
+
+def test_a_broken_link_is_refused_when_it_is_looked_at():
+    found, _ = dagpb.read(node(HASH, HASH + HASH), CHILD)
+    assert found[0].cid == CHILD
+    with pytest.raises(InvalidContent, match=str(CHILD)):
+        list(found)
+
+
 def test_the_children_of_a_node_are_its_links_in_order():
     first, second = CID.of(RAW, b"1"), CID.of(DAG_PB, b"2")
     block = dagpb.encode([Link(first, "a", 1), Link(second, "b", 1), Link(first, "c", 1)], None)

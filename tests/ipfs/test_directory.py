@@ -235,6 +235,12 @@ async def test_a_symbolic_link_is_listed_with_the_size_of_its_target(blocks):
     ]
 
 
+@pytest.mark.parametrize("target", ["", "a\0b", "a" * 4097])
+async def test_a_target_that_no_link_can_have_is_refused(target, blocks):
+    with pytest.raises(BadRequest, match="target"):
+        await build_symlink(target, blocks, V1_2025)
+
+
 async def test_a_path_through_a_symbolic_link_is_not_followed(blocks):
     link = await build_symlink("elsewhere", blocks, V1_2025)
     root = await build_directory([("link", link)], blocks, V1_2025)

@@ -257,7 +257,15 @@ async def test_hostile_names_are_shown_but_lead_nowhere(name, blocks):
         assert found == blocks.place(b"x", RAW)
 
 
-async def test_a_block_of_50_000_links_is_listed(blocks):
+async def test_a_name_that_stands_a_million_times_in_a_block_is_looked_up(blocks):
+    leaf = CID.of(RAW, b"not here")
+    links = [Link(leaf, "\x12\x01a" * 500 + f"{i}", 1) for i in range(1000)]
+    root = blocks.place(encode(links, b"\x08\x01"))
+    with pytest.raises(NotFound):
+        await resolve(blocks, root, "a")
+
+
+async def test_a_block_of_40_000_links_is_listed(blocks):
     leaf = CID.of(RAW, b"not here")
     links = [Link(leaf, f"{i}", 1) for i in range(40_000)]
     root = blocks.place(encode(links, b"\x08\x01"))

@@ -131,7 +131,7 @@ async def test_a_directory_a_link_and_another_codec_are_not_files(blocks):
     with pytest.raises(BadRequest, match="is a directory, not a file"):
         await open_file(blocks, blocks.directory())
     with pytest.raises(BadRequest, match="is a symbolic link, not a file"):
-        await open_file(blocks, blocks.place(unixfs.symlink_block("x")))
+        await open_file(blocks, blocks.place(unixfs.symlink_block(b"x")))
     with pytest.raises(NotSupported, match="dag-cbor"):
         await open_file(blocks, blocks.place(b"\xa0", 0x71))
 
