@@ -157,7 +157,7 @@ async def serve(
         server = runner.server
         assert server is not None
         if not app.middlewares:
-            server.request_handler = Shortcut(bridge, server.request_handler)  # type: ignore[assignment,arg-type]
+            server.request_handler = Shortcut(bridge, server.request_handler)  # type: ignore[assignment]
         listener = await loop.create_server(
             lambda: Connection(server, bridge, loop), host, port, backlog=BACKLOG, **listen
         )

@@ -10,7 +10,7 @@ from aiohttp import web
 from .asyncapi import asyncapi_document
 from .bridge import Bridge
 from .openapi import openapi_document
-from .page import PAGE
+from .page import CONTENT_POLICY, PAGE
 from .problems import OPERATION_ID
 
 __all__ = ["Documents"]
@@ -30,9 +30,7 @@ class Documents:
 
     async def page(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         response = _document(PAGE, "text/html; charset=utf-8", operation_id)
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-        )
+        response.headers["Content-Security-Policy"] = CONTENT_POLICY
         return response
 
     @cached_property

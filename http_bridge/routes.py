@@ -18,6 +18,7 @@ from ..schemas.subjects import calls
 from .asking import ask_of_body, ask_of_path
 from .bridge import Bridge, Handler
 from .items import ItemsRoute
+from .paths import served_paths
 from .replies import reply
 from .streams import content_route
 from .uploads import UploadRoute
@@ -47,18 +48,12 @@ def routes_of(bridge: Bridge, row: Call[Any]) -> Iterator[Route]:
     handlers = _handlers(bridge, row)
     for line in row.http:
         method, _, path = line.partition(" ")
-        for served in _with_below(row, path):
+        for served in served_paths(row, path):
             if method == hdrs.METH_GET:
                 yield Route(hdrs.METH_GET, served, row, handlers.get)
                 yield Route(hdrs.METH_HEAD, served, row, handlers.head)
             else:
                 yield Route(method, served, row, handlers.post, getattr(handlers, "expect", None))
-
-
-def _with_below(row: Call[Any], path: str) -> tuple[str, ...]:
-    if path.endswith("/{cid}") and "path" in row.ask.model_fields:
-        return path, path + "/{path:.*}"
-    return (path,)
 
 
 def _handlers(bridge: Bridge, row: Call[Any]) -> Any:
