@@ -54,7 +54,8 @@ async def resolve_steps(source: BlockSource, cid: CID, path: str = "") -> list[C
 
 
 async def ls(source: BlockSource, cid: CID, *, details: bool = True) -> AsyncIterator[Entry]:
-    """The entries of a directory, in its own order, names as they are stored.
+    """The entries of a directory, in its own order, names as they are stored, with U+FFFD for what is not
+    UTF-8 in them.
 
     With `details`, DAG-PB entries are opened for their type and size; one whose block cannot be had or read
     is listed as a file of the size its link claims. Raises BadRequest(field="cid") for what is no directory
@@ -151,6 +152,7 @@ async def _open(source: BlockSource, cid: CID) -> tuple[UnixFS | None, Links]:
 
 
 async def _describe(source: BlockSource, link: Link, details: bool) -> Entry:
+    name = link.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if details and link.cid.codec == DAG_PB:
         try:
             node = _unixfs(await load(source, link.cid), link.cid)
@@ -158,8 +160,8 @@ async def _describe(source: BlockSource, link: Link, details: bool) -> Entry:
             node = None
         if node is not None:
             size = link.size if node.is_directory else node.size_bytes
-            return Entry(link.name, link.cid, _type(node), size)
-    return Entry(link.name, link.cid, "file", link.size)
+            return Entry(name, link.cid, _type(node), size)
+    return Entry(name, link.cid, "file", link.size)
 
 
 def _unixfs(block: bytes, cid: CID) -> UnixFS | None:

@@ -45,17 +45,25 @@ class Tree:
     def add_file(self, path: str, node: Node) -> None:
         """Place a stored file or symbolic link. Raises BadRequest(field="path") for a path that is no path,
         is taken, or goes through a file, and TooLarge past a million entries."""
-        *parents, name = split_new_path(path)
-        directory = self._directory(parents, path)
-        if name in directory:
-            what = "a directory and a file" if isinstance(directory[name], _Directory) else "two files"
-            raise BadRequest("path", f"{path!r} names {what}")
+        self.check_file(path)
+        *parents, name = path.split("/")
+        directory = self._directory(parents)
         self._count()
         directory[name] = node
 
+    def check_file(self, path: str) -> None:
+        """Raises BadRequest as `add_file` would, so that no content is read for a path it cannot have."""
+        *parents, name = split_new_path(path)
+        directory = self._follow(parents, path)
+        if directory is not None and name in directory:
+            what = "a directory and a file" if isinstance(directory[name], _Directory) else "two files"
+            raise BadRequest("path", f"{path!r} names {what}")
+
     def add_directory(self, path: str) -> None:
         """Make a directory, which may exist and may stay empty; raises as `add_file` does."""
-        self._directory(split_new_path(path), path)
+        names = split_new_path(path)
+        self._follow(names, path)
+        self._directory(names)
 
     async def finish(
         self,
@@ -77,15 +85,26 @@ class Tree:
             return Root(await self._build(entry, name, sink, on_directory), name, is_directory=True)
         return Root(await self._build(self._top, "", sink, on_directory), None, is_directory=True)
 
-    def _directory(self, names: list[str], path: str) -> _Directory:
+    def _follow(self, names: list[str], path: str) -> _Directory | None:
+        """The directory of these names as far as the tree has them, None past its end."""
         directory = self._top
         for name in names:
             entry = directory.get(name)
             if entry is None:
+                return None
+            if not isinstance(entry, _Directory):
+                raise BadRequest("path", f"{path!r} goes through a file or names a file and a directory")
+            directory = entry
+        return directory
+
+    def _directory(self, names: list[str]) -> _Directory:
+        """The directory of these names, which `_follow` has allowed, made as needed."""
+        directory = self._top
+        for name in names:
+            entry = directory.get(name)
+            if not isinstance(entry, _Directory):
                 self._count()
                 entry = directory[name] = _Directory()
-            elif not isinstance(entry, _Directory):
-                raise BadRequest("path", f"{path!r} goes through a file or names a file and a directory")
             directory = entry
         return directory
 

@@ -209,7 +209,10 @@ def test_two_files_at_one_path_or_on_each_others_way_are_refused(first, second):
     grown = Tree(V1_2025)
     grown.add_file(first, small())
     with pytest.raises(BadRequest, match="path"):
+        grown.check_file(second)
+    with pytest.raises(BadRequest, match="path"):
         grown.add_file(second, small())
+    assert grown.entry_count == first.count("/") + 1
 
 
 def test_a_directory_may_not_stand_where_a_file_is():
@@ -305,6 +308,11 @@ async def test_a_listing_without_details_opens_no_entry(blocks):
     root = await build_directory([("dir", inner)], blocks, V1_2025)
     blocks.forget(inner.cid)
     assert [entry.name for entry in await listed(blocks, root.cid, details=False)] == ["dir"]
+
+
+async def test_a_name_that_is_not_utf_8_is_listed_with_marks(blocks):
+    root = blocks.directory((b"caf\xe9".decode("utf-8", "surrogateescape"), small().cid))
+    assert [entry.name for entry in await listed(blocks, root)] == ["caf\ufffd"]
 
 
 async def test_a_file_cannot_be_listed(blocks):
