@@ -75,13 +75,17 @@ class Committer:
         self._start()
         return request
 
-    def withdraw(self, batch: Batch, ticket: Ticket, keys: list[bytes]) -> None:
-        """End a session without a commit: forget the blocks it put into `batch` if that is still open."""
+    def withdraw(self, batch: Batch, ticket: Ticket, keys: list[bytes]) -> Request | None:
+        """End a session without a commit: forget the blocks it put into `batch` if that is still open.
+
+        Returns the change that ends its protection, if the index has it.
+        """
         if batch is self._open:
             batch.drop(keys)
             batch.tickets.pop(ticket.key, None)
         if ticket.registered or ticket.key in self._running.tickets:
-            self.request(_nothing, ending=ticket)
+            return self.request(_nothing, ending=ticket)
+        return None
 
     async def flush(self) -> None:
         """Make durable what has been put."""

@@ -19,7 +19,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from ...schemas.errors import Conflict
+from ...schemas.errors import Conflict, CorruptBlock, NotFound
 from ...schemas.ipfs import Collected
 from . import compact
 from .cid import CID
@@ -36,8 +36,8 @@ Found = tuple[bytes, Entry]
 def collect(upkeep: Upkeep, stop: threading.Event) -> Collected:
     """Collect, then compact the packs that are mostly dead. Runs in a worker thread.
 
-    Raises Conflict while another collection runs and after a rebuild that may have lost pins; NotFound or
-    CorruptBlock if a pinned block cannot be read.
+    Raises Conflict while another collection runs, if pinned content is missing or damaged, and after a
+    rebuild that may have lost pins.
     """
     began = time.monotonic()
     with alone(upkeep), upkeep.seen() as seen:
@@ -58,7 +58,7 @@ def collect(upkeep: Upkeep, stop: threading.Event) -> Collected:
 def remove_block(upkeep: Upkeep, cid: CID, stop: threading.Event) -> Entry | None:
     """Remove one block; returns its entry, or None if it was not here. Runs in a worker thread.
 
-    Raises Conflict if it is pinned, below a recursive pin or being added, or while a collection runs.
+    Raises Conflict if it is pinned, below a recursive pin or being added, and where `collect` does.
     """
     with alone(upkeep), upkeep.seen() as seen:
         found = upkeep.index.find(cid.multihash)
@@ -118,9 +118,16 @@ class Sweep:
             if pin.mode == "direct":
                 self._reach.mark(pin.cid)
             else:
-                for _ in self._reach.walk(pin.cid):
-                    pass
+                self._mark_below(pin.cid)
         self._marked_serial = version
+
+    def _mark_below(self, root: CID) -> None:
+        try:
+            for _ in self._reach.walk(root):
+                pass
+        except (NotFound, CorruptBlock) as error:
+            problem = f"pinned content is not whole, so nothing is collected: {error.message}"
+            raise Conflict(problem, pin=str(root)) from error
 
     def run(self) -> None:
         """Remove everything that may go."""

@@ -32,6 +32,8 @@ KEPT = ("pins", "names", "keys")
 EPOCH, REMOVALS, PINS_VERSION, NEXT_PACK = b"epoch", b"removals", b"pins_version", b"next_pack"
 # Not 0 if a rebuild could not read every pin.
 PINS_LOST = b"pins_lost"
+# 1 in an index that is whole and of this layout.
+FORMAT = b"format"
 
 _ENTRY = struct.Struct("<IQIQQIBB")
 _PACK = struct.Struct("<QQQQB")
@@ -206,7 +208,7 @@ class Change:
         if found is None or (found.pack, found.offset) != (old.pack, old.offset):
             return False
         self._count(found, -1)
-        self.add_block(key, new._replace(epoch=found.epoch))
+        self.add_block(key, new._replace(epoch=max(new.epoch, found.epoch)))
         return True
 
     # Packs

@@ -24,12 +24,16 @@ _NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 
 class Lookup:
-    """The durable blocks of a store. `now` belongs to one thread (the event loop's), the rest to any."""
+    """The durable blocks of a store. `now` belongs to one thread (the event loop's), the rest to any.
+
+    `damaged` has the multihashes of blocks that were found damaged; to put such a block again mends it.
+    """
 
     def __init__(self, index: Index, packs: Packs, *, nowait: int | None = NOWAIT) -> None:
         self._find = index.find
         self._packs = packs
         self._nowait = nowait
+        self.damaged: set[bytes] = set()
         self._buffer = bytearray(2 << 20)
 
     def now(self, cid: CID) -> bytes | None:
@@ -78,6 +82,7 @@ class Lookup:
                 return data
             again = self._entry(cid)
             if (again.pack, again.offset) == (entry.pack, entry.offset):
+                self.damaged.add(cid.multihash)
                 raise CorruptBlock(str(cid))
             entry = again
 

@@ -19,7 +19,7 @@ import xxhash
 from ...schemas.errors import NotSupported, Unavailable
 from .cid import CID
 from .environment import DAMAGE, MAP_BYTES
-from .index import NEXT_PACK, PINS_LOST, Change, Entry, Index
+from .index import FORMAT, NEXT_PACK, PINS_LOST, Change, Entry, Index
 from .layout import Layout
 from .ledger import Fact, Ledger
 from .locks import FOLDER_MODE, FileLock, sync_folder
@@ -62,9 +62,13 @@ def _open(layout: Layout, map_bytes: int) -> Index | None:
     if not (layout.index / "data.mdb").exists():
         return None
     try:
-        return Index(layout.index, Ledger(layout.ledger), map_bytes=map_bytes)
+        index = Index(layout.index, Ledger(layout.ledger), map_bytes=map_bytes)
     except DAMAGE:
         return None
+    if index.counter(FORMAT) == 1:
+        return index
+    index.close()
+    return None
 
 
 def _set_aside(folder: Path) -> None:
@@ -162,8 +166,13 @@ def _restore_kept(index: Index, *, has_blocks: bool) -> int:
         index.change(partial(_restore, [fact for fact in batch if fact is not None]))
     if has_blocks and not index.ledger.path.exists():
         lost = 1  # nobody can say whether it had any pins
-    index.change(lambda change: change.set_counter(PINS_LOST, lost))
+    index.change(partial(_finish, lost))
     return lost
+
+
+def _finish(lost: int, change: Change) -> None:
+    change.set_counter(PINS_LOST, lost)
+    change.set_counter(FORMAT, 1)
 
 
 def _restore(facts: list[Fact], change: Change) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
@@ -37,9 +38,12 @@ class Session:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._batch is not None:
-            self._committer.withdraw(self._batch, self._ticket, self._put)
-            self._batch, self._put = None, []
+        if self._batch is None:
+            return
+        ending = self._committer.withdraw(self._batch, self._ticket, self._put)
+        self._batch, self._put = None, []
+        if ending is not None and error is None:
+            await asyncio.wait([ending.done])
 
     async def put(self, cid: CID, data: bytes) -> None:
         """Take a block whose CID the caller has computed; waits when too much is not yet on disk.

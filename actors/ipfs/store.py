@@ -67,7 +67,9 @@ class BlockStore:
         self._numbers = itertools.count(1)
         self._packs = Packs(layout.packs)
         self._lookup = Lookup(index, self._packs)
-        self._committer = Committer(Writer(index, self._packs, max_pack_bytes=max_pack_bytes))
+        self._committer = Committer(
+            Writer(index, self._packs, self._lookup.damaged, max_pack_bytes=max_pack_bytes)
+        )
         self._readers = ThreadPoolExecutor(READ_THREADS, "cidbus-read")
         self._upkeep = Upkeep(
             index=index, packs=self._packs, committer=self._committer, blocks=self._lookup,
@@ -171,8 +173,8 @@ class BlockStore:
     async def remove(self, cid: CID, *, missing_ok: bool = False) -> bool:
         """Remove one block; whether it was here.
 
-        Raises NotFound("block") unless `missing_ok`, and Conflict if it is pinned, reached by a recursive pin or being added, or
-        while a collection runs. Walks the pins, so it takes as long as a mark.
+        Raises NotFound("block") unless `missing_ok`. Raises Conflict if it is pinned, reached by a recursive
+        pin or being added, or while a collection runs. Walks the pins: it takes as long as a mark.
         """
         entry = await self._upkeep.run(partial(gc.remove_block, self._upkeep, cid))
         if entry is None and not missing_ok:
@@ -184,7 +186,8 @@ class BlockStore:
     async def collect(self) -> Collected:
         """Remove every block that no pin reaches and no session is adding, and give disk space back.
 
-        Raises Conflict while a collection runs in any process, or after a rebuild that may have lost pins.
+        Raises Conflict while a collection runs in any process, if pinned content is missing or damaged (what
+        lies below it cannot be known), and after a rebuild that may have lost pins.
         """
         return await self._upkeep.run(partial(gc.collect, self._upkeep))
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import lmdb
 
+from ...schemas.errors import Unavailable
 from .committer import Committer
 from .diskset import DiskSet
 from .index import Index, storage_error
@@ -18,7 +19,7 @@ from .layout import Layout
 from .locks import FileLock
 from .lookup import Lookup
 from .packs import Packs
-from .reach import Children, Reach
+from .reach import Children, Reach, Stopped
 
 T = TypeVar("T")
 
@@ -47,7 +48,10 @@ class Upkeep:
         self._stops: set[threading.Event] = set()
 
     async def run(self, job: Callable[[threading.Event], T]) -> T:
-        """Run a job in a thread; it is told to stop, and waited for, when the caller is cancelled."""
+        """Run a job in a thread; it is told to stop, and waited for, when the caller is cancelled.
+
+        Raises what the job raises, StorageFull, and Unavailable if the store is closed meanwhile.
+        """
         stop = threading.Event()
         self._stops.add(stop)
         future = asyncio.get_running_loop().run_in_executor(self._threads, job, stop)
@@ -58,6 +62,8 @@ class Upkeep:
             await asyncio.wait([future])
             future.exception()
             raise
+        except Stopped:
+            raise Unavailable("the store is closing") from None
         except (lmdb.Error, OSError) as error:
             raise storage_error(error) from error
         finally:

@@ -43,11 +43,12 @@ def verify(upkeep: Upkeep, stop: threading.Event) -> Verified:
 def _problem(upkeep: Upkeep, key: bytes, entry: Entry | None) -> str | None:
     while entry is not None:
         data = upkeep.blocks.read_entry(entry)
-        if data is not None:
-            return None if _matches(entry, key, data) else "does not match its hash"
+        if data is not None and _matches(entry, key, data):
+            return None
         again = upkeep.index.find(key)
         if again is not None and (again.pack, again.offset) == (entry.pack, entry.offset):
-            return "is damaged or missing on disk"
+            upkeep.blocks.damaged.add(key)
+            return "is damaged or missing on disk" if data is None else "does not match its hash"
         entry = again
     return None  # collected meanwhile
 

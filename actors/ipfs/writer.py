@@ -20,11 +20,17 @@ Block = tuple[CID, bytes]
 
 
 class Writer:
-    """Owns the segment. `write` and `copy` raise StorageFull, having undone what they did."""
+    """Owns the segment. `write` and `copy` raise StorageFull, having undone what they did.
 
-    def __init__(self, index: Index, packs: Packs, *, max_pack_bytes: int = MAX_PACK_BYTES) -> None:
+    Blocks in `damaged` are written though they are indexed, and leave the set then.
+    """
+
+    def __init__(
+        self, index: Index, packs: Packs, damaged: set[bytes], *, max_pack_bytes: int = MAX_PACK_BYTES
+    ) -> None:
         self._index = index
         self._packs = packs
+        self._damaged = damaged
         self._max_pack_bytes = max_pack_bytes
         self._segment: Segment | None = None
         self._full: list[Segment] = []
@@ -47,6 +53,7 @@ class Writer:
                 self._room()  # so that nothing inside the transaction needs another pack
             places = self._place_missing(batch)
             self._index.change(lambda change: self._apply(change, batch, places))
+        self._damaged.difference_update(places)
 
     def copy(self, blocks: list[tuple[bytes, Entry, bytes]]) -> int:
         """Move live blocks, given with their entries, out of a pack; how many were still there."""
@@ -74,7 +81,9 @@ class Writer:
         late: list[bytes] = []
         for key, block in sorted(batch.blocks.items()):
             found = change.find(key)
-            if found is not None:
+            if found is not None and key in places and key in self._damaged:
+                change.move_block(key, found, _entry(places[key], block.cid, epoch))
+            elif found is not None:
                 change.touch(key, found, epoch)
             elif key in places:
                 change.add_block(key, _entry(places[key], block.cid, epoch))
@@ -119,7 +128,11 @@ class Writer:
     # The segment
 
     def _place_missing(self, batch: Batch) -> dict[bytes, Place]:
-        missing = [(key, block) for key, block in batch.blocks.items() if not self._index.has(key)]
+        missing = [
+            (key, block)
+            for key, block in batch.blocks.items()
+            if not self._index.has(key) or key in self._damaged
+        ]
         places = self._append((block.cid, block.data) for _, block in missing)
         self._sync()
         return {key: place for (key, _), place in zip(missing, places, strict=True)}
