@@ -73,7 +73,7 @@ async def _unpacked(content: AsyncIterator[bytes], folder: Path) -> Path:
         return await asyncio.shield(unpacking)
     except asyncio.CancelledError:
         # The thread has to be done with the folder before that is removed.
-        reader.stopped = True
+        reader.stop()
         await asyncio.wait({unpacking})
         raise
 
@@ -130,14 +130,13 @@ class _Reader:
         self._content = content
         self._loop = loop
         self._left = memoryview(b"")
-        self.stopped = False
+        self._waiting: asyncio.Task[bytes] | None = None
+        self._stopped = False
 
     def read(self, size_bytes: int = -1) -> bytes:
         """The next bytes, fewer than asked for only at the end."""
         found: list[memoryview] = []
         while size_bytes > 0:
-            if self.stopped:
-                raise InterruptedError("stopped")
             if not self._left:
                 step = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
                 self._left = memoryview(step.result())
@@ -149,4 +148,13 @@ class _Reader:
         return b"".join(found)
 
     async def _next(self) -> bytes:
-        return await anext(self._content, b"")
+        if self._stopped:
+            raise InterruptedError("stopped")
+        self._waiting = asyncio.ensure_future(anext(self._content, b""))
+        return await self._waiting
+
+    def stop(self) -> None:
+        """Let the thread's read, this one or its next, raise instead of wait; called in the event loop."""
+        self._stopped = True
+        if self._waiting is not None:
+            self._waiting.cancel()

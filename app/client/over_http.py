@@ -12,7 +12,7 @@ import orjson
 from pydantic import TypeAdapter
 from yarl import URL
 
-from cidbus.schemas.errors import Unavailable
+from cidbus.schemas.errors import BusError, Unavailable
 from cidbus.schemas.rows import Call, Event, Request, Stream, Upload
 from cidbus.schemas.wire import Wire
 
@@ -52,7 +52,7 @@ class HttpTransport:
         base = str(given) if given.path.strip("/") else str(given.origin()) + PREFIX
         session = aiohttp.ClientSession(read_bufsize=BUFFER_BYTES)
         try:
-            async with asyncio.timeout(timeout_s), session.get(given.origin() / "livez"):
+            async with asyncio.timeout(timeout_s), session.get(base + "/livez"):
                 return cls(session, base)
         except (TimeoutError, aiohttp.ClientError) as error:
             await session.close()
@@ -156,7 +156,7 @@ class HttpTransport:
         response = await self._fetch(URL(f"{self._base}/stats", encoded=True), JSON, _SHORT)
         with break_off("stats", LEEWAY_S):
             async with response:
-                return read_instances(orjson.loads(await response.read())["instances"])
+                return read_instances(orjson.loads(await response.read())["actors"])
 
     async def _fetch(self, url: URL, accept: str, waits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """The answer of a route that no row has."""
@@ -183,8 +183,12 @@ class HttpStream:
         return self
 
     async def __anext__(self) -> bytes:
-        with break_off(self._what, self._timeout_s):
-            chunk = await self._response.content.readany()
+        try:
+            with break_off(self._what, self._timeout_s):
+                chunk = await self._response.content.readany()
+        except BusError:
+            self._response.close()
+            raise
         if not chunk:
             raise StopAsyncIteration
         return chunk
