@@ -16,8 +16,8 @@ __all__ = ["Child", "PythonProcess"]
 
 log = logging.getLogger(__name__)
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
-HEALTHY_AFTER_S = 10.0
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
+HEALTHY_AFTER_S = 2.0
 STOP_S = 20.0
 
 

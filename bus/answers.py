@@ -82,8 +82,8 @@ class Answers:
                 total += len(chunk)
                 chunk = following
             await stream.send_last(chunk, total + len(chunk))
-        except Cancelled:
-            pass
+        except Cancelled as gone:
+            await stream.fail(gone)  # nobody's fault, so no error in the statistics
         except Exception as failure:
             await stream.fail(failure)
             raise AlreadyTold from failure
@@ -100,6 +100,8 @@ class Answers:
         try:
             await self._inbox.publish(msg.reply, b"", stream.control)
             await stream.finish(_body(await handler(ask, stream)))
+        except Cancelled as gone:
+            await stream.fail(gone)
         except Exception as failure:
             await stream.fail(failure)
             raise AlreadyTold from failure

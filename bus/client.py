@@ -39,7 +39,7 @@ class Bus:
     link: Link
 
     def __init__(self, link: Link | None = None) -> None:
-        """Without a link the bus is to be connected later, by `attach`; until then every use is Unavailable."""
+        """Without a link the bus is connected later, by `attach`; until then every use is Unavailable."""
         if link is not None:
             self.link = link
 

@@ -25,7 +25,7 @@ from .answers import AlreadyTold, Answers
 from .client import Bus
 from .envelope import REPLY_PREFIXES, error_reply, seconds_left
 from .lane import Lane
-from .micro import Endpoint, Service
+from .micro import Endpoint, Service, outcome
 from .serving import ServedStreams
 
 __all__ = ["Host"]
@@ -49,7 +49,8 @@ class Host:
         endpoints = [Endpoint(row, handler) for row, handler in handlers_of(actor).items()]
         self._calls = {subject: e for e in endpoints for subject in _subjects(e.row, self.instance)}
         self._events = {e.row.subject: e for e in endpoints if isinstance(e.row, Event)}
-        self._service = Service(actor.name, self.instance, version, _summary(actor.name), endpoints)
+        summary = ACTORS[actor.name].summary if actor.name in ACTORS else actor.name
+        self._service = Service(actor.name, self.instance, version, summary, endpoints, self._load)
         self._streams = ServedStreams(bus.link, actor.name, self.instance)
         self._answers = Answers(bus.link.inbox, self._streams)
         self._request_lane = Lane(actor.max_running, actor.max_waiting)
@@ -92,6 +93,13 @@ class Host:
             await self.bus.link.flush()
         await self.bus.close()
 
+    def _load(self) -> dict[str, int]:
+        return {
+            "running": self._request_lane.running + self._stream_lane.running,
+            "waiting": self._request_lane.waiting + self._stream_lane.waiting,
+            "streams": len(self._streams),
+        }
+
     # ---- messages in ------------------------------------------------------------------------------------
 
     async def _receive(self, msg: Msg) -> None:
@@ -126,16 +134,16 @@ class Host:
     async def _serve(self, endpoint: Endpoint, msg: Msg) -> None:
         """Answer one call; whatever goes wrong becomes an error reply and a count."""
         started = time.perf_counter()
-        error: BaseException | None = None
+        failed = ""
         try:
             await self._give_in_time(endpoint, msg)
         except AlreadyTold as told:
-            error = told.__cause__
+            failed = outcome(told.__cause__)
         except Exception as failure:
-            error = failure
+            failed = outcome(failure)
             await self._fail(msg, failure)
         finally:
-            endpoint.record(time.perf_counter() - started, error)
+            endpoint.record(time.perf_counter() - started, failed)
 
     async def _give_in_time(self, endpoint: Endpoint, msg: Msg) -> None:
         left_s = seconds_left(msg.headers) if msg.headers else None
@@ -154,16 +162,16 @@ class Host:
 
     async def _listen(self, endpoint: Endpoint, msg: Msg) -> None:
         started = time.perf_counter()
-        error: BaseException | None = None
+        failed = ""
         try:
             row = endpoint.row
             assert isinstance(row, Event)
             await endpoint.handler(row.event.from_wire(msg.data))
         except Exception as failure:
-            error = failure
+            failed = outcome(failure)
             log.warning("%s: %s", endpoint.row.name, failure, exc_info=not isinstance(failure, BusError))
         finally:
-            endpoint.record(time.perf_counter() - started, error)
+            endpoint.record(time.perf_counter() - started, failed)
 
     async def _fail(self, msg: Msg, error: BaseException) -> None:
         if msg.reply.startswith(REPLY_PREFIXES):
@@ -173,8 +181,3 @@ class Host:
 
 def _subjects(row: Call[Any] | Event[Any], instance: str) -> tuple[str, ...]:
     return (row.subject, row.subject_at(instance)) if isinstance(row, Call) else ()
-
-
-def _summary(actor: str) -> str:
-    info = ACTORS.get(actor)
-    return info.summary if info else actor

@@ -33,6 +33,7 @@ class Inbox:
         self._at = len(self._prefix) + 1
         self._ids = itertools.count(1)
         self._waiting: dict[str, Waiter] = {}
+        self._loop = asyncio.get_running_loop()
 
     async def start(self) -> None:
         # Windows bound what can arrive; the limits here only have to be above their sum.
@@ -68,8 +69,7 @@ class Inbox:
         Raises DeadlineExceeded after `timeout_s` seconds and Unavailable if the connection is or goes away.
         An error reply is returned like any other.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Msg | None] = loop.create_future()
+        answer: asyncio.Future[Msg | None] = self._loop.create_future()
 
         def deliver(msg: Msg | None, _number: str) -> None:
             if not answer.done():
@@ -80,7 +80,7 @@ class Inbox:
                 answer.set_exception(DeadlineExceeded(subject, timeout_s))
 
         inbox_id, reply = self.open(deliver)
-        timer = loop.call_later(timeout_s, expire)
+        timer = self._loop.call_later(timeout_s, expire)
         try:
             await self.publish(subject, body, reply, headers)
             msg = await answer

@@ -23,6 +23,7 @@ class Lane:
         self.waiting_limit = waiting_limit
         self._running: set[asyncio.Task[None]] = set()
         self._waiting: deque[Job] = deque()
+        self._loop = asyncio.get_running_loop()
 
     @property
     def running(self) -> int:
@@ -43,7 +44,7 @@ class Lane:
         return True
 
     def _start(self, job: Job) -> None:
-        task = asyncio.get_running_loop().create_task(job())
+        task = self._loop.create_task(job())
         self._running.add(task)
         task.add_done_callback(self._finished)
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from nats.aio.msg import Msg
 
-from ..schemas.errors import BadRequest, BusError, Cancelled, NotFound
+from ..schemas.errors import BadRequest, Cancelled, NotFound
 from ..schemas.rows import ROOT
 from .envelope import END, REPLY_PREFIXES, error_reply, read_end
 from .link import Link
@@ -92,7 +92,8 @@ class _Served:
         self._streams = streams
         self._requests: deque[tuple[int, Msg]] = deque()
         self._next = 0
-        self._over: BusError | None = None
+        self._over: str | None = None  # a reason, not an error: one kept and raised would be a cycle
+        self._caller_is_gone = False
         self._last_word: tuple[bytes, dict[str, str]] | None = None
         self._wakeup: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -109,6 +110,7 @@ class _Served:
         if word == "hold":
             await self._streams.send(msg.reply, b"")
         elif word == "stop":
+            self._caller_is_gone = True
             self.cancel("the caller stopped the stream")
         elif not word.isdigit() or len(self._requests) >= MAX_WINDOW:
             await self._streams.fail(
@@ -120,12 +122,13 @@ class _Served:
 
     def cancel(self, reason: str) -> None:
         """End the stream: whoever serves it gets Cancelled at its next step, or at once if it waits."""
-        self._over = self._over or Cancelled(reason)
+        self._over = self._over or reason
         self._wake()
 
     def _check_idle(self) -> None:
         left_s = self._heard + IDLE_S - self._loop.time()
         if left_s <= 0:
+            self._caller_is_gone = True
             self.cancel(f"the caller has been silent for {IDLE_S:g} s")
         else:
             self._timer = self._loop.call_later(left_s, self._check_idle)
@@ -140,7 +143,7 @@ class _Served:
             self._wakeup = self._loop.create_future()
             await self._wakeup
         if self._over is not None:
-            raise self._over
+            raise Cancelled(self._over)
         number, msg = self._requests.popleft()
         self._next += 1
         if number != self._next:
@@ -152,12 +155,12 @@ class _Served:
     async def fail(self, error: BaseException) -> None:
         """End the stream with an error: the answer to what the caller has asked, or will ask next."""
         self._last_word = error_reply(error)
-        if not await self._answer_open(*self._last_word):
+        if await self._answer_open(*self._last_word) or self._caller_is_gone:
+            self.close()
+        else:
             # The caller has nothing open: tell it at its next word, which comes within `HOLD_EVERY_S`.
             self._timer.cancel()
             self._timer = self._loop.call_later(IDLE_S, self._streams.forget, self)
-        else:
-            self.close()
 
     def close(self) -> None:
         """Forget the stream."""

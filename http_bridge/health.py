@@ -156,6 +156,6 @@ def _stats(answer: dict[str, Any]) -> dict[str, Any]:
         "started": answer.get("started"),
         "requests": sum(endpoint["requests"] for endpoint in endpoints),
         "errors": sum(endpoint["errors"] for endpoint in endpoints),
-        **{name: int(count) for name, count in (answer.get("metadata") or {}).items()},
+        **{name: int(count) for name, count in (answer.get("metadata") or {}).items() if count.isdigit()},
         "endpoints": endpoints,
     }
