@@ -10,9 +10,8 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from ...schemas.errors import BadRequest, NotSupported
 from .varint import VarintError, encode_varint, read_varint
@@ -57,11 +56,11 @@ HASHES: dict[int, tuple[str, int, Callable[[], Any] | None]] = {
 }
 
 
-@dataclass(frozen=True, slots=False)
-class CID:
+class CID(NamedTuple):
     """One content identifier. Equal CIDs have the same version, codec and multihash.
 
-    `multihash` is the whole multihash (code, length, digest) in its binary form: the store's key.
+    `multihash` is the whole multihash (code, length, digest) in its binary form: the store's key. A tuple,
+    because directories are read and trees kept as millions of these.
     """
 
     version: int
@@ -128,19 +127,15 @@ class CID:
         """The CID of a block whose SHA2-256 digest is known."""
         return CID(version, codec, b"\x12\x20" + sha256)
 
-    @cached_property
-    def _hash(self) -> tuple[int, bytes]:
-        code, at = read_varint(self.multihash, 0)
-        _, at = read_varint(self.multihash, at)
-        return code, self.multihash[at:]
-
     @property
     def hash_code(self) -> int:
-        return self._hash[0]
+        return read_varint(self.multihash, 0)[0]
 
     @property
     def digest(self) -> bytes:
-        return self._hash[1]
+        _, at = read_varint(self.multihash, 0)
+        _, at = read_varint(self.multihash, at)
+        return self.multihash[at:]
 
     @property
     def is_identity(self) -> bool:
@@ -153,7 +148,7 @@ class CID:
 
     def matches(self, data: bytes) -> bool:
         """Whether a block is the one this CID names; raises NotSupported for a hash not computed here."""
-        code, digest = self._hash
+        code, digest = self.hash_code, self.digest
         if code == IDENTITY:
             return data == digest
         name, _, new = HASHES[code]
@@ -168,24 +163,16 @@ class CID:
         """The same block under version 1."""
         return self if self.version == 1 else CID(1, self.codec, self.multihash)
 
-    @cached_property
-    def _binary(self) -> bytes:
+    def __bytes__(self) -> bytes:
         return self.multihash if self.version == 0 else b"\x01" + encode_varint(self.codec) + self.multihash
 
-    def __bytes__(self) -> bytes:
-        return self._binary
-
-    @cached_property
-    def _text(self) -> str:
+    def __str__(self) -> str:
         if self.version == 0:
             return base58_encode(self.multihash)
-        return "b" + base64.b32encode(self._binary).decode().lower().rstrip("=")
-
-    def __str__(self) -> str:
-        return self._text
+        return "b" + base64.b32encode(bytes(self)).decode().lower().rstrip("=")
 
     def __repr__(self) -> str:
-        return f"CID({self._text})"
+        return f"CID({self})"
 
 
 def _check_digest(code: int, size: int) -> None:
