@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import DATA_DIR, Cid, Folder, Json, Seed, Url
-from .output import fields, print_json, write_bytes
+from .output import fields, print_json, say, write_bytes
 from .talking import System
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def put(
     async def work(client: Client) -> None:
         source = sys.stdin.buffer.read(READ_BYTES) if path == "-" else Path(path)
         stored = await client.ipfs.block_put(source, format=format_, cid=cid, pin=pin)
-        print_json(stored) if as_json else print(stored.cid)
+        print_json(stored) if as_json else say(stored.cid)
 
     System(url, seed, data_dir).talk(work)
 
@@ -85,6 +85,6 @@ def rm(
             if as_json:
                 print_json(removed)
             else:
-                print(f"removed {removed.cid}" if removed.removed else f"not here {removed.cid}")
+                say(f"removed {removed.cid}" if removed.removed else f"not here {removed.cid}")
 
     System(url, seed, data_dir).talk(work)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import DATA_DIR, Address, Folder, Json, Profile, Quiet, Seed, Url, split_address
-from .output import fields, print_json, write_bytes
+from .output import fields, print_json, say, write_bytes
 from .talking import System
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def _sources(paths: list[str], wrap: bool, hidden: bool) -> Iterator[tuple[Sourc
         elif Path(path).is_dir():
             yield Path(path), Tree([Path(path)], hidden=hidden).size_bytes()
         else:
-            yield Path(path), Path(path).stat().st_size
+            file = Path(path)
+            yield file, file.stat().st_size if file.is_file() else None
 
 
 async def _stdin() -> AsyncIterator[bytes]:
@@ -100,15 +101,15 @@ def _print_added(added: Added, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_json(added)
     elif quiet:
-        print(added.cid, flush=True)
+        say(added.cid)
     else:
         entries = added.entries or []
         for entry in entries:
-            print(f"added {entry.cid} {entry.path}")
+            say(f"added {entry.cid} {entry.path}")
         if added.entry_count is not None and added.entry_count > len(entries):
             print(f"… and {added.entry_count - len(entries)} more", file=sys.stderr)
         if not entries or all(entry.cid != added.cid for entry in entries):
-            print(f"added {added.cid} {added.filename or ''}".rstrip(), flush=True)
+            say(f"added {added.cid} {added.filename or ''}".rstrip())
 
 
 # ---- out ------------------------------------------------------------------------------------------------
@@ -158,11 +159,11 @@ def get(
 
         async with client.ipfs.get(cid, path=path) as content:
             if not archive:
-                print(await save_tree(content, output, name))
+                say(str(await save_tree(content, output, name)))
             elif str(output) == STDIN:
                 await write_bytes(content)
             else:
-                print(await save_archive(content, output, f"{name}.tar"))
+                say(str(await save_archive(content, output, f"{name}.tar")))
 
     System(url, seed, data_dir).talk(work)
 
@@ -183,14 +184,9 @@ def ls(
                 print_json(entry)
             else:
                 mark = {"directory": "/", "symlink": "@"}.get(entry.type, "")
-                print(f"{entry.cid} {entry.size_bytes:>12} {printable(entry.name)}{mark}")
+                say(f"{entry.cid} {entry.size_bytes:>12} {entry.name}{mark}")
 
     System(url, seed, data_dir).talk(work)
-
-
-def printable(name: str) -> str:
-    """A name without what would move a terminal's cursor or begin another line."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in name)
 
 
 def stat(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cidbus.schemas.wire import Wire
 
-__all__ = ["fields", "print_json", "size", "table", "write_bytes"]
+__all__ = ["fields", "print_json", "printable", "say", "size", "table", "write_bytes"]
 
 
 def print_json(value: Wire | Any) -> None:
@@ -25,12 +25,22 @@ def _plain(value: Any) -> Any:
     return value.model_dump(mode="json", exclude_none=True) if hasattr(value, "model_dump") else value
 
 
+def say(text: str) -> None:
+    """One line, at once."""
+    print(printable(text), flush=True)
+
+
+def printable(text: str) -> str:
+    """The text without what would move a terminal's cursor, colour it, or begin another line."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def fields(reply: Wire) -> None:
     """A reply as lines of `name: value`."""
     values = reply.model_dump(mode="json", exclude_none=True)
     width = max(map(len, values), default=0)
     for name, value in values.items():
-        print(f"{name.replace('_', ' '):<{width}}  {_readable(name, value)}")
+        say(f"{name.replace('_', ' '):<{width}}  {_readable(name, value)}")
 
 
 def _readable(name: str, value: Any) -> str:
@@ -56,7 +66,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Rows under their columns on a terminal; elsewhere lines of tab-separated values and nothing else."""
     if not sys.stdout.isatty():
         for row in rows:
-            print("\t".join(str(value) for value in row))
+            print("\t".join(printable(str(value)) for value in row), flush=True)
         return
     from rich.console import Console
 
@@ -73,7 +83,7 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
         numbers = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
         shown.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(str(value)) for value in row))
+        shown.add_row(*(Text(printable(str(value))) for value in row))
     return shown
 
 

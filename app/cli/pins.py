@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from .options import DATA_DIR, Address, Cid, Folder, Json, Quiet, Seed, Url, split_address
-from .output import print_json, table
+from .output import print_json, say, table
 from .talking import System
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def ls(
             if as_json:
                 print_json(pin)
             elif quiet:
-                print(pin.cid)
+                say(pin.cid)
             else:
                 pins.append(pin)
         if pins:
@@ -109,6 +109,6 @@ def _print(pinned: Pinned, as_json: bool) -> None:
     if as_json:
         print_json(pinned)
     elif pinned.pinned:
-        print(f"pinned {pinned.cid} {pinned.mode or ''}".rstrip())
+        say(f"pinned {pinned.cid} {pinned.mode or ''}".rstrip())
     else:
-        print(f"unpinned {pinned.cid}")
+        say(f"unpinned {pinned.cid}")

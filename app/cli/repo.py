@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .options import DATA_DIR, Folder, Json, Seed, Url
-from .output import fields, print_json
+from .output import fields, print_json, say
 from .talking import ANSWERED, System
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ def verify(as_json: Json = False, url: Url = None, seed: Seed = None, data_dir: 
             print_json(found)
         else:
             for bad in found.bad:
-                print(f"{bad.cid} {bad.problem}")
-            print(
+                say(f"{bad.cid} {bad.problem}")
+            say(
                 f"checked {found.checked_blocks} blocks, {found.checked_bytes} bytes: "
                 f"{found.bad_blocks or 'none'} damaged"
             )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from .output import printable
+
 if TYPE_CHECKING:
     from cidbus.client import Client
     from cidbus.schemas.errors import BusError
@@ -61,7 +63,10 @@ def told() -> Iterator[None]:
     from cidbus.schemas.errors import BusError
 
     try:
-        yield
+        try:
+            yield
+        finally:
+            sys.stdout.flush()  # here a reader that went away can still be told from an error
     except BusError as error:
         fail(_sentence(error), _code(error))
     except BrokenPipeError:
@@ -75,7 +80,7 @@ def told() -> Iterator[None]:
 
 def fail(sentence: str, code: int) -> NoReturn:
     """End the command with one line on stderr."""
-    print(f"cidbus: {sentence}", file=sys.stderr)
+    print(f"cidbus: {printable(sentence)}", file=sys.stderr)
     raise typer.Exit(code)
 
 

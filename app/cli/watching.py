@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import DATA_DIR, Folder, Json, Seed, Url
-from .output import print_json, rich_table, table
+from .output import print_json, rich_table, say, table
 from .talking import UNREACHABLE, System, fail
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def events(
                 if as_json:
                     print_json({"type": happened.type, **happened.body})
                 else:
-                    print(_line(happened.type, happened.body), flush=True)
+                    say(_line(happened.type, happened.body))
 
     System(url, seed, data_dir).talk(work)
 

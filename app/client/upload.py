@@ -82,8 +82,11 @@ def _of_path(
         return {}, _of_tree(row, [path], fields, hidden)
     if "filename" in row.ask.model_fields and fields.get("filename") is None:
         fields["filename"] = path.name
-    if path.stat().st_size <= INLINE_BYTES and path.is_file():
-        return {"data": path.read_bytes()}, None
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(INLINE_BYTES + 1)
+        if len(start) <= INLINE_BYTES:
+            return {"data": start}, None
     return {}, read_file(path)
 
 

@@ -67,7 +67,7 @@ async def bridge_url(server: EmbeddedServer) -> AsyncIterator[str]:
 @asynccontextmanager
 async def served(server: EmbeddedServer) -> AsyncIterator[str]:
     """The URL of a bridge of the server's bus."""
-    settings = BridgeSettings(discovery_wait_s=0.1)
+    settings = BridgeSettings(discovery_wait_s=0.5)
     async with await connect(server, "bridge") as bus, await serve(bus, settings=settings) as bridge:
         yield f"http://127.0.0.1:{bridge.port}"
 
