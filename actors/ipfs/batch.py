@@ -11,6 +11,9 @@ from ...schemas.errors import BusError
 from .cid import CID
 from .index import Change
 
+# What a block weighs besides its data, in memory and in the time its commit takes.
+BLOCK_OVERHEAD_BYTES = 512
+
 
 @dataclass(slots=True)
 class Ticket:
@@ -80,7 +83,7 @@ class Batch:
         found = self.blocks.get(cid.multihash)
         if found is None:
             self.blocks[cid.multihash] = Pending(cid, data)
-            self.size_bytes += len(data)
+            self.size_bytes += len(data) + BLOCK_OVERHEAD_BYTES
         else:
             found.holders += 1
         self.tickets[ticket.key] = ticket
@@ -92,7 +95,7 @@ class Batch:
             found.holders -= 1
             if found.holders == 0:
                 del self.blocks[key]
-                self.size_bytes -= len(found.data)
+                self.size_bytes -= len(found.data) + BLOCK_OVERHEAD_BYTES
 
     def refuse_failed(self) -> None:
         """Answer the requests of sessions that have lost blocks already."""

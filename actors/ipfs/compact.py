@@ -10,8 +10,9 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 
+from ...schemas.errors import StorageFull
+from .disk import sync_folder
 from .index import Change, Entry, PackFacts
-from .locks import sync_folder
 from .packs import HEADER, PackFile, Segment
 from .reach import Stopped
 from .scan import Damage, scan
@@ -28,14 +29,20 @@ Live = tuple[bytes, Entry, bytes]
 def compact(upkeep: Upkeep, stop: threading.Event) -> int:
     """Compact every pack that deserves it and that nobody is writing to; returns the bytes given back.
 
-    A pack that another process is writing to is marked, and its writer goes on in another one.
+    A pack that another process is writing to is marked, and its writer goes on in another one. Without room
+    for copies the rest is left for another time.
     """
     reclaimed = 0
-    for number, facts in upkeep.index.packs().items():
+    dead = [
+        (facts.live_bytes, number) for number, facts in upkeep.index.packs().items() if _is_mostly_dead(facts)
+    ]
+    for _, number in sorted(dead):  # what lives least first: that makes room for the others' copies
         if stop.is_set():
             raise Stopped
-        if _is_mostly_dead(facts):
+        try:
             reclaimed += _compact_one(upkeep, number, stop)
+        except StorageFull:
+            break
     upkeep.packs.close_gone()
     return reclaimed
 

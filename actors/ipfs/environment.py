@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 import lmdb
 
-from .locks import FILE_MODE
+from .disk import FILE_MODE
 
 T = TypeVar("T")
 

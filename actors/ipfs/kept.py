@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...schemas.errors import BadRequest, TooLarge
 from .committer import Committer
 from .index import Change, Index
+
+# LMDB's bound, and what fits in a line of the ledger; an IPNS record has at most 10 KiB.
+MAX_KEY_BYTES = 500
+MAX_VALUE_BYTES = 24 * 1024
 
 
 class Kept:
@@ -24,10 +29,13 @@ class Kept:
         return self._index.entries(self._table)
 
     async def put(self, key: bytes, value: bytes) -> None:
+        """Set an entry; raises TooLarge, and BadRequest for an empty key."""
+        _check(key, value)
         await self._committer.change(lambda change: change.keep(self._table, key, value))
 
     async def add(self, key: bytes, value: bytes) -> bool:
-        """Put an entry unless there is one under this key; whether it was put."""
+        """Put an entry unless there is one under this key; whether it was put. Raises TooLarge."""
+        _check(key, value)
         return await self._committer.change(lambda change: self._set_if(change, key, value, present=False))
 
     async def delete(self, key: bytes) -> bool:
@@ -39,3 +47,11 @@ class Kept:
             return False
         change.keep(self._table, key, value)
         return True
+
+
+def _check(key: bytes, value: bytes) -> None:
+    if not key:
+        raise BadRequest("key", "must not be empty")
+    for field, given, limit in (("key", key, MAX_KEY_BYTES), ("value", value, MAX_VALUE_BYTES)):
+        if len(given) > limit:
+            raise TooLarge(field, limit=limit)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .locks import FOLDER_MODE
+from .disk import FOLDER_MODE
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 
 import orjson
 
-from .locks import FILE_MODE, sync_folder
+from .disk import FILE_MODE, sync_data, sync_folder
 
 # No line is longer.
 TAIL_BYTES = 1 << 16
@@ -94,7 +94,7 @@ def _create(path: Path, mode: str) -> IO[bytes]:
 
 def _sync(file: IO[bytes]) -> None:
     file.flush()
-    os.fdatasync(file.fileno())
+    sync_data(file.fileno())
 
 
 def _line(fact: Fact) -> bytes:

@@ -7,7 +7,7 @@ import os
 import secrets
 from pathlib import Path
 
-FILE_MODE, FOLDER_MODE = 0o600, 0o700
+from .disk import FILE_MODE
 
 
 class FileLock:
@@ -84,12 +84,3 @@ def try_alone(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: new, renamed and removed files."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

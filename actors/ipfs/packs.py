@@ -16,7 +16,8 @@ from typing import NamedTuple
 import xxhash
 
 from .cid import CID
-from .locks import FILE_MODE, sync_folder, try_alone
+from .disk import FILE_MODE, sync_data, sync_folder, write_all
+from .locks import try_alone
 from .varint import encode_varint
 
 # varint 25, then DAG-CBOR {"roots": [the empty identity CID], "version": 1}: a CAR must name a root.
@@ -24,7 +25,6 @@ HEADER = bytes.fromhex("19a265726f6f747381d82a450001550000" + "67" + b"version".
 MAX_PACK_BYTES = 1 << 30
 # Smaller records are copied into one buffer; larger ones are written from where they lie.
 JOIN_BYTES = 32 * 1024
-MAX_BUFFERS = 512
 MAX_OPEN_PACKS = 256
 
 
@@ -178,7 +178,7 @@ class Segment:
     def sync(self) -> None:
         """Make what was appended durable."""
         if self._unsynced:
-            os.fdatasync(self.fd)
+            sync_data(self.fd)
             self._unsynced = False
 
     def rewind(self, committed: int | None = None) -> None:
@@ -195,16 +195,3 @@ class Segment:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-
-def write_all(fd: int, buffers: list[bytes], offset: int) -> None:
-    """Write buffers one after the other from `offset` on, however little each call takes."""
-    for first in range(0, len(buffers), MAX_BUFFERS):
-        group = buffers[first : first + MAX_BUFFERS]
-        size = sum(map(len, group))
-        written = os.pwritev(fd, group, offset)
-        offset += size
-        if written < size:
-            rest = memoryview(b"".join(group))[written:]
-            while rest:
-                rest = rest[os.pwrite(fd, rest, offset - len(rest)) :]

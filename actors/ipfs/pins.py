@@ -252,12 +252,17 @@ def write_pin(change: Change, pin: PinRecord, now: float) -> PinRecord:
     return pin
 
 
+def require_block(change: Change, cid: CID) -> None:
+    """Raises NotFound(what="block") if a block is not here."""
+    if not cid.is_identity and change.find(cid.multihash) is None:
+        raise NotFound("block", str(cid))
+
+
 def _write_direct(change: Change, pin: PinRecord, now: float) -> PinRecord:
     old = _read(change, pin.cid, now)
     if old is not None and old.mode == "recursive":
         raise Conflict("already pinned recursively", cid=str(pin.cid))
-    if not pin.cid.is_identity and change.find(pin.cid.multihash) is None:
-        raise NotFound("block", str(pin.cid))
+    require_block(change, pin.cid)
     return write_pin(change, pin, now)
 
 

@@ -18,11 +18,12 @@ import xxhash
 
 from ...schemas.errors import NotSupported, Unavailable
 from .cid import CID
+from .disk import FOLDER_MODE, sync_folder
 from .environment import DAMAGE, MAP_BYTES
 from .index import FORMAT, NEXT_PACK, PINS_LOST, Change, Entry, Index
 from .layout import Layout
 from .ledger import Fact, Ledger
-from .locks import FOLDER_MODE, FileLock, sync_folder
+from .locks import FileLock, bury_dead
 from .packs import HEADER, PackFile, Packs
 from .pins import restore_pin
 from .scan import Damage, Record, scan
@@ -43,7 +44,9 @@ def open_index(layout: Layout, lock: FileLock, map_bytes: int = MAP_BYTES) -> tu
 
     Raises Unavailable if the index is missing or damaged while other processes use the store.
     """
-    if not lock.try_alone():
+    if lock.try_alone():
+        _sweep_up(layout)
+    else:
         lock.share()  # waits for another process that is rebuilding
     try:
         index = _open(layout, map_bytes)
@@ -69,6 +72,13 @@ def _open(layout: Layout, map_bytes: int) -> Index | None:
         return index
     index.close()
     return None
+
+
+def _sweep_up(layout: Layout) -> None:
+    """Remove what killed processes left; nobody else uses the store now."""
+    bury_dead(layout.owners)
+    for left in layout.temp.iterdir():
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _set_aside(folder: Path) -> None:

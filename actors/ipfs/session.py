@@ -11,7 +11,7 @@ from .batch import Batch, Ticket
 from .cid import CID
 from .committer import Committer
 from .index import Change
-from .pins import PinRecord, write_pin
+from .pins import PinRecord, require_block, write_pin
 
 
 class Session:
@@ -72,13 +72,16 @@ class Session:
     async def commit(self, pins: Iterable[PinRecord] = ()) -> None:
         """Make what was put durable, together with pins on it; both or neither.
 
-        The pins are believed: everything below them was put in this session. Raises StorageFull.
-        The session may go on with other content afterwards.
+        The pins are believed: everything below them was put in this session; only that the pinned blocks
+        themselves are here is checked. The session may go on with other content afterwards.
+        Raises StorageFull, NotFound(what="block").
         """
         self._check()
         wanted, now = list(pins), self._clock()
 
         def change(change: Change) -> None:
+            for pin in wanted:
+                require_block(change, pin.cid)
             for pin in wanted:
                 write_pin(change, pin, now)
 

@@ -9,7 +9,8 @@ import pytest
 from cidbus.actors.ipfs import diskset, gc
 from cidbus.actors.ipfs.locks import FileLock
 from cidbus.actors.ipfs.pins import PinRecord
-from cidbus.schemas.errors import Conflict, NotFound
+from cidbus.actors.ipfs.writer import Writer
+from cidbus.schemas.errors import Conflict, NotFound, StorageFull
 
 MIB = 1 << 20
 
@@ -165,6 +166,34 @@ async def test_many_packs_are_compacted_into_few(kit):
     assert (await store.verify()).bad_blocks == 0
     store = await kit.reopen()
     assert (await store.verify()).checked_blocks == 26
+
+
+async def test_a_block_that_moved_while_it_was_copied_keeps_its_newer_place(kit, store):
+    block = kit.leaf("x")
+    await kit.add(store, block)
+    old = store._index.find(block.cid.multihash)
+    await store.remove(block.cid)
+    await kit.add(store, block)
+    new = store._index.find(block.cid.multihash)
+    assert new.offset != old.offset
+    copied = [(block.cid.multihash, old, block.data)]
+    assert await store._committer.alone(lambda writer: writer.copy(copied)) == 0
+    assert store._index.find(block.cid.multihash) == new
+
+
+async def test_a_full_disk_leaves_compaction_for_another_time(kit, store, monkeypatch):
+    kept = kit.leaf(os.urandom(1000))
+    await kit.add(store, kept, kit.leaf(os.urandom(MIB)), pin=kept)
+
+    def full(self, blocks):
+        raise StorageFull("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "copy", full)
+        collected = await store.collect()
+    assert (collected.removed_blocks, collected.reclaimed_disk_bytes) == (1, 0)
+    assert (await store.collect()).reclaimed_disk_bytes > MIB
+    assert store.get_now(kept.cid) == kept.data
 
 
 async def test_a_damaged_block_keeps_its_pack_from_going(kit, store):

@@ -12,7 +12,7 @@ import pytest
 
 from cidbus.actors.ipfs import committer, packs
 from cidbus.actors.ipfs.pins import PinRecord
-from cidbus.schemas.errors import NotFound, StorageFull
+from cidbus.schemas.errors import BadRequest, NotFound, StorageFull, TooLarge
 
 MIB = 1 << 20
 
@@ -232,6 +232,7 @@ async def test_a_cancelled_commit_that_has_not_begun_makes_no_pin(kit, store, mo
     await asyncio.wait([second])
     gate.open.set()
     await first
+    await store._committer.flush()
     assert not await store.has(kit.leaf("second").cid)
     assert store.pins.count() == 0
 
@@ -310,6 +311,24 @@ async def test_names_and_keys_are_kept(kit, store):
     assert await store.names.delete(b"name") is True
     assert await store.names.delete(b"name") is False
     assert store.names.get(b"name") is None
+
+
+async def test_a_commit_does_not_pin_what_was_never_put(kit, store):
+    block = kit.leaf("put")
+    async with store.session() as session:
+        await session.put(block.cid, block.data)
+        with pytest.raises(NotFound):
+            await session.commit([PinRecord(block.cid), PinRecord(kit.leaf("not put").cid)])
+    assert store.pins.count() == 0
+
+
+async def test_keys_and_values_that_are_too_large_are_refused(kit, store):
+    with pytest.raises(TooLarge):
+        await store.names.put(b"k" * 501, b"")
+    with pytest.raises(TooLarge):
+        await store.names.add(b"k", bytes(24 * 1024 + 1))
+    with pytest.raises(BadRequest):
+        await store.names.put(b"", b"v")
 
 
 async def test_a_missing_pin_of_a_commit_changes_nothing_for_others(kit, store):

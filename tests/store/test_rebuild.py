@@ -205,6 +205,15 @@ async def test_the_ledger_is_shortened_by_collection(kit, store):
     assert store.names.get(b"name") == bytes([29]) * 20_000
 
 
+async def test_what_killed_processes_left_is_swept_up(kit, store):
+    await kit.close()
+    (kit.path / "temp" / "seen-x").mkdir()
+    (kit.path / "owners" / "00ff.lock").touch()
+    await kit.open()
+    assert list((kit.path / "temp").iterdir()) == []
+    assert len(list((kit.path / "owners").iterdir())) == 1
+
+
 async def test_an_index_lost_while_others_use_the_store_is_not_rebuilt_under_them(kit, store):
     await kit.add(store, kit.leaf("x"))
     lose_index(kit)
