@@ -94,9 +94,9 @@ def is_json(media_type: str) -> bool:
 
 
 def require_json(request: web.Request) -> None:
-    """Raise UnsupportedMediaType if the request names another type than JSON."""
+    """Raise UnsupportedMediaType if the request has a body and names another type than JSON for it."""
     given = media_type_of(request)
-    if given and not is_json(given):
+    if given and not is_json(given) and request.can_read_body:
         raise UnsupportedMediaType(given, JSON_HINT)
 
 

@@ -11,7 +11,7 @@ from .asyncapi import asyncapi_document
 from .bridge import Bridge
 from .openapi import openapi_document
 from .page import CONTENT_POLICY, PAGE
-from .problems import OPERATION_ID
+from .problems import OPERATION_ID, SERVER
 
 __all__ = ["Documents"]
 
@@ -43,5 +43,10 @@ class Documents:
 
 
 def _document(body: bytes, media_type: str, operation_id: str) -> web.Response:
-    headers = {"Content-Type": media_type, OPERATION_ID: operation_id, "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Content-Type": media_type,
+        OPERATION_ID: operation_id,
+        "X-Content-Type-Options": "nosniff",
+        **SERVER,
+    }
     return web.Response(body=body, headers=headers)

@@ -27,7 +27,7 @@ from ..bus import Subscription
 from ..schemas.errors import BadRequest, Busy
 from ..schemas.subjects import events
 from .bridge import Bridge
-from .problems import OPERATION_ID
+from .problems import OPERATION_ID, SERVER, conceal
 from .sending import send
 
 __all__ = ["EventRoute", "Filter", "Listener"]
@@ -68,7 +68,7 @@ class Filter:
         if not isinstance(types, list) or len(types) > 100:
             raise BadRequest("types", "not a list of event names", limit=100)
         for name in types:
-            if name != ALL and name not in _NAMES:
+            if not isinstance(name, str) or (name != ALL and name not in _NAMES):
                 raise BadRequest("types", f"no such event: {str(name)[:100]}; there are {', '.join(_NAMES)}")
         prefix = params.get("cid_prefix") or ""
         if not isinstance(prefix, str) or len(prefix) > 512:
@@ -204,13 +204,16 @@ class EventRoute:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         if not socket.can_prepare(request):
             raise BadRequest("Upgrade", f"open a WebSocket here, or send Accept: {EVENT_STREAM}")
-        socket.headers[OPERATION_ID] = operation_id
+        socket.headers.update({OPERATION_ID: operation_id, **SERVER})
         await socket.prepare(request)
         self._sockets.add(socket)
         try:
             await self._converse(_Client(socket))
         except ConnectionError:
             pass  # the client is gone
+        except Exception as failure:
+            # The answer has become a WebSocket: a problem document would be no frame of it.
+            await socket.close(code=WSCloseCode.INTERNAL_ERROR, message=conceal(failure).message.encode())
         finally:
             self._sockets.discard(socket)
         return socket
@@ -237,6 +240,7 @@ class EventRoute:
             hdrs.CONTENT_TYPE: EVENT_STREAM,
             hdrs.CACHE_CONTROL: "no-store",
             OPERATION_ID: operation_id,
+            **SERVER,
         }
         async with self._listening(wanted) as listener:
             if request.method == hdrs.METH_HEAD:

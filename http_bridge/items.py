@@ -17,7 +17,7 @@ from ..schemas.errors import Unavailable
 from ..schemas.rows import Stream
 from .asking import ask_of_body, ask_of_path
 from .bridge import Bridge
-from .problems import OPERATION_ID
+from .problems import OPERATION_ID, SERVER
 from .replies import JSON, closing, opening
 from .sending import send
 
@@ -46,7 +46,7 @@ class ItemsRoute:
     async def _list(self, request: web.Request, ask: Any, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
         as_lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
-        headers = {hdrs.CONTENT_TYPE: NDJSON if as_lines else JSON, OPERATION_ID: operation_id}
+        headers = {hdrs.CONTENT_TYPE: NDJSON if as_lines else JSON, OPERATION_ID: operation_id, **SERVER}
         async with await self._bus.open(self._row, ask) as stream:
             parts = _lines(stream) if as_lines else _document(stream, self._row.items, operation_id, started)
             if stream.whole is not None:

@@ -80,7 +80,7 @@ class Connection(RequestHandler):
 
     def _told(self, status: int, exc: BaseException | None, message: str | None) -> BusError:
         if isinstance(exc, LineTooLong):
-            return HeadTooLarge(self._bridge.settings.max_header_bytes)
+            return HeadTooLarge(int(exc.args[1]))
         if status < 500:
             return BadRequest("request", (message or "not HTTP").partition("\n")[0][:200])
         return conceal(exc or RuntimeError(message))

@@ -23,7 +23,7 @@ JSON, NDJSON, TEXT, OCTETS = (
     "application/octet-stream",
 )
 # Any route may end so; the others say more.
-COMMON = (400, 403, 404, 409, 422, 429, 500, 501, 503, 504)
+COMMON = (400, 403, 404, 409, 422, 429, 431, 500, 501, 503, 504)
 WITH_BODY = (408, 413, 415, 507)
 CONTENT_FIELDS = frozenset({"content", "data", "content_type"})
 
@@ -304,7 +304,7 @@ def _pages(prefix: str) -> Document:
 
 def _page(name: str, summary: str, content: Document, statuses: tuple[int, ...], method: str) -> Document:
     responses = {"200": _answer(summary, content, method)}
-    for status in sorted({*statuses, 429, 500}):
+    for status in sorted({*statuses, 429, 431, 500}):
         responses[str(status)] = _problem(status, method)
     return {"operationId": name, "summary": summary, "tags": ["system"], "responses": responses}
 
@@ -334,5 +334,5 @@ def _events() -> Document:
             "101": {"description": "The WebSocket is open"},
             "200": _answer("Server-sent events", {"text/event-stream": {"schema": text}}, "GET"),
         }
-        | {str(status): _problem(status, "GET") for status in (400, 403, 429, 500, 503)},
+        | {str(status): _problem(status, "GET") for status in (400, 403, 429, 431, 500, 503)},
     }

@@ -20,6 +20,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 OPERATION_ID = "X-Operation-ID"
+SERVER = {"Server": "cidbus"}
 PROBLEM_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:cidbus:problem:"
 
@@ -114,7 +115,12 @@ def problem_body(error: BusError, operation_id: str) -> bytes:
 
 def problem(error: BusError, operation_id: str) -> web.Response:
     """The answer that tells of an error, with the Retry-After, Allow or Content-Range that belong to it."""
-    headers = {"Content-Type": PROBLEM_TYPE, OPERATION_ID: operation_id, "Cache-Control": "no-store"}
+    headers = {
+        "Content-Type": PROBLEM_TYPE,
+        OPERATION_ID: operation_id,
+        "Cache-Control": "no-store",
+        **SERVER,
+    }
     if isinstance(error, Busy):
         headers["Retry-After"] = str(max(1, math.ceil(error.details.get("retry_after_s") or 1)))
     elif isinstance(error, Unavailable | Cancelled):

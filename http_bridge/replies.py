@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from ..schemas.wire import Wire
-from .problems import OPERATION_ID
+from .problems import OPERATION_ID, SERVER
 
 __all__ = [
     "JSON",
@@ -34,12 +34,12 @@ def reply(model: Wire, operation_id: str, started: float) -> web.Response:
         return json_answer(envelope(operation_id, started) | orjson.loads(body), operation_id)
     head = f'{opening(operation_id)},"duration_ms":{duration_ms(started)}'.encode()
     whole = b"%b,%b" % (head, body[1:]) if len(body) > 2 else head + b"}"
-    return web.Response(body=whole, headers={"Content-Type": JSON, OPERATION_ID: operation_id})
+    return web.Response(body=whole, headers={"Content-Type": JSON, OPERATION_ID: operation_id, **SERVER})
 
 
 def json_answer(document: object, operation_id: str, status: int = 200) -> web.Response:
     """Any document as JSON that nobody may keep."""
-    headers = {"Content-Type": JSON, OPERATION_ID: operation_id, "Cache-Control": "no-store"}
+    headers = {"Content-Type": JSON, OPERATION_ID: operation_id, "Cache-Control": "no-store", **SERVER}
     return web.Response(status=status, body=orjson.dumps(document, default=str), headers=headers)
 
 

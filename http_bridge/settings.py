@@ -32,7 +32,7 @@ class BridgeSettings:
     max_queued_events: int = 1024  # waiting for one client; more are dropped and counted
     max_json_bytes: int = 16 * MIB
     max_upload_bytes: int = TIB
-    max_line_bytes: int = 16 * KIB  # the request line, and so the path and the query
+    max_line_bytes: int = 64 * KIB  # the request line: the longest path fits, percent-encoded
     max_header_bytes: int = 8 * KIB  # one header field
     max_headers: int = 100
 

@@ -25,7 +25,7 @@ from . import media
 from .asking import ask_of_body, ask_of_path
 from .bridge import Bridge
 from .naming import disposition, etag_of, ipfs_path, says_yes
-from .problems import OPERATION_ID
+from .problems import OPERATION_ID, SERVER
 from .ranges import ByteRange, matches_any, read_range
 from .replies import duration_text
 from .sending import send
@@ -54,7 +54,7 @@ def content_route(bridge: Bridge, row: ByteStream) -> ContentRoute:
 class ContentRoute:
     """What all content has in common: it is named by a CID, immutable, and sent whole or in chunks."""
 
-    base = Headers({"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff", "Server": "cidbus"})
+    base = Headers({"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff", **SERVER})
 
     def __init__(self, bridge: Bridge, row: ByteStream) -> None:
         self._bus = bridge.bus

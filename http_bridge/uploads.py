@@ -12,7 +12,6 @@ content or an encoding of it cannot be known.
 from __future__ import annotations
 
 import base64
-import binascii
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -50,6 +49,7 @@ class UploadRoute:
         self._row = row
         self._settings = bridge.settings
         self._takes_trees = "content_type" in row.ask.model_fields
+        self._content_field = "content" if "content" in row.ask.model_fields else "data"
         self._new_id = bridge.new_id
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
@@ -85,16 +85,23 @@ class UploadRoute:
 
     async def _json(self, request: web.Request) -> Any:
         body = await read_whole(request, self._settings.max_json_bytes, self._settings)
-        loose = loose_fields(self._row.ask, request)
-        if not loose and len(body) <= INLINE_JSON_BYTES:
-            ask = self._row.ask.from_wire(body)
-            return await self._bus.upload(self._row, ask)
-        fields = merged(loose, json_object(body))
-        if len(body) <= INLINE_JSON_BYTES:
-            return await self._bus.upload(self._row, self._row.ask.from_wire(orjson.dumps(fields)))
+        if len(body) > INLINE_JSON_BYTES:
+            return await self._large_json(request, body)
+        if loose := loose_fields(self._row.ask, request):
+            body = orjson.dumps(merged(loose, json_object(body)))
+        ask = self._row.ask.from_wire(body)
+        if ask.inline is None:
+            raise BadRequest(self._content_field, "missing")
+        return await self._bus.upload(self._row, ask)
+
+    async def _large_json(self, request: web.Request, body: bytes) -> Any:
+        fields = json_object(body)
         del body
         content = _take_content(fields)
+        fields = merged(loose_fields(self._row.ask, request), fields)
         ask = self._row.ask.from_wire(orjson.dumps(fields))
+        if content is None:
+            raise BadRequest(self._content_field, "missing")
         return await self._bus.upload(self._row, ask, _once(content))
 
     async def _multipart(self, request: web.Request, media_type: str) -> Any:
@@ -124,18 +131,24 @@ class UploadRoute:
         return read_pieces(request, self._settings.max_upload_bytes, self._settings)
 
 
-def _take_content(fields: dict[str, Any]) -> bytes:
+def _take_content(fields: dict[str, Any]) -> bytes | None:
     """The content out of a JSON body, which keeps its other fields."""
     text, data = fields.pop("content", None), fields.pop("data", None)
     if text is not None and data is not None:
         raise BadRequest("body", "give `content` or `data`, not both")
     if isinstance(text, str):
         return text.encode()
-    if not isinstance(data, str):
+    if isinstance(data, str):
+        return _from_base64(data)
+    if text is not None or data is not None:
         raise BadRequest("content" if data is None else "data", "not text")
+    return None
+
+
+def _from_base64(data: str) -> bytes:
     try:
         return base64.b64decode(data.translate(_URL_SAFE), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise BadRequest("data", f"not base64: {error}") from None
 
 

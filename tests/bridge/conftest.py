@@ -1,4 +1,4 @@
-"""A bridge of one's own for each test: a real nats-server, an actor that keeps content in memory, a client."""
+"""A bridge of one's own for each test: a real nats-server, an actor with its content in memory, a client."""
 
 from __future__ import annotations
 
@@ -93,7 +93,10 @@ class Shelf(Actor):
     @handles(subjects.LS)
     async def ls(self, ask: ipfs.PathRequest) -> AsyncIterator[ipfs.DirEntry]:
         """As many entries as the CID's number says; `broken` ends in an error after the thousandth."""
-        for number in range(int(ask.cid.removeprefix("dir").removesuffix("broken") or 0)):
+        count = ask.cid.removeprefix("dir").removesuffix("broken")
+        if not count.isdecimal():
+            raise NotFound("block", ask.cid)
+        for number in range(int(count)):
             if ask.cid.endswith("broken") and number == 5000:
                 raise NotFound("block", "missing")
             yield ipfs.DirEntry(name=f"file {number}", cid=ask.cid, type="file", size_bytes=number)
@@ -130,7 +133,9 @@ class Shelf(Actor):
         whole = b"".join(pieces)
         cid = self.put(whole)
         size = len(whole)
-        await self.bus.publish(subjects.ADDED, ipfs.ContentAdded(cid=cid, size_bytes=size, pinned=ask.pin, at=1.5))
+        await self.bus.publish(
+            subjects.ADDED, ipfs.ContentAdded(cid=cid, size_bytes=size, pinned=ask.pin, at=1.5)
+        )
         return ipfs.Added(
             cid=cid,
             content_size_bytes=size,
