@@ -11,10 +11,18 @@ __all__ = ["Address", "Cid", "Debug", "Folder", "Json", "Nats", "Quiet", "Seed",
 
 SYSTEM = "Which system"
 
+
+def _nearer(context: typer.Context, url: str | None) -> str | None:
+    """A data directory given to the command wins over a URL in the environment."""
+    sources = [context.get_parameter_source(name) for name in ("url", "data_dir")]
+    names = [source.name if source is not None else "" for source in sources]
+    return None if names == ["ENVIRONMENT", "COMMANDLINE"] else url
+
+
 Url = Annotated[
     str | None,
     typer.Option(
-        "--url", envvar="CIDBUS_URL", metavar="URL", rich_help_panel=SYSTEM,
+        "--url", envvar="CIDBUS_URL", metavar="URL", rich_help_panel=SYSTEM, callback=_nearer,
         help="Talk to this nats:// or http:// address instead of the system that runs in the data directory.",
     ),
 ]  # fmt: skip

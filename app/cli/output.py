@@ -80,11 +80,16 @@ def rich_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
 
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for at, column in enumerate(columns):
-        numbers = bool(rows) and all(isinstance(row[at], int | float) for row in rows)
+        numbers = all(_is_number(row[at]) for row in rows)
         shown.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(Text(printable(str(value))) for value in row))
     return shown
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is one, formatted or not; what is empty stands below numbers as well as below words."""
+    return str(value).replace(".", "", 1).isdecimal() or value == ""
 
 
 async def write_bytes(chunks: AsyncIterable[bytes]) -> None:

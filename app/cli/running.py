@@ -37,11 +37,22 @@ def up(
     """Run a whole system: nats-server, every actor, the HTTP bridge. Ctrl-C ends it in order."""
     counts = dict(map(_count, scale or ()))
     with told():
+        from cidbus.schemas.errors import BadRequest
+
         from ..processes import UpOptions, run_up
 
-        options = UpOptions(
-            host=host, port=port, data_dir=data_dir, nats=nats, isolation=isolation, debug=debug, scale=counts
-        )
+        try:
+            options = UpOptions(
+                host=host,
+                port=port,
+                data_dir=data_dir,
+                nats=nats,
+                isolation=isolation,
+                debug=debug,
+                scale=counts,
+            )
+        except BadRequest as error:
+            raise typer.BadParameter(error.problem, param_hint=f"--{error.field}") from None
         _end(lambda: run_up(options))
 
 
@@ -60,8 +71,14 @@ def actor(
 ) -> None:
     """Run actors in this process and join them to a NATS server; more processes share the load."""
     with told():
+        from cidbus.actors import IMPLEMENTED
+
         from ..processes import ActorOptions, run_actor
 
+        for name in names:
+            if name not in IMPLEMENTED:
+                known = ", ".join(IMPLEMENTED)
+                raise typer.BadParameter(f"{name!r} is not one of {known}", param_hint="NAME")
         options = ActorOptions(names=tuple(names), nats=nats, data_dir=data_dir, debug=debug)
         _end(lambda: run_actor(options))
 

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
 
-from cidbus.schemas.errors import BusError, DeadlineExceeded, NotSupported, Unavailable
+from cidbus.schemas.errors import BadRequest, BusError, DeadlineExceeded, NotSupported, Unavailable
 from cidbus.schemas.ipfs import CatRequest, FileHead
 from cidbus.schemas.rows import Call, Stream
 from cidbus.schemas.wire import Wire
 
 from .heads import file_head
 
-__all__ = ["EVENT_STREAM", "JSON", "NDJSON", "Route", "Sending", "break_off", "error_of", "head_of"]
+__all__ = [
+    "EVENT_STREAM",
+    "JSON",
+    "NDJSON",
+    "Route",
+    "Sending",
+    "break_off",
+    "error_of",
+    "head_of",
+    "read_as",
+]
+
+M = TypeVar("M", bound=Wire)
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -125,6 +137,14 @@ def error_of(status: int, body: bytes) -> BusError:
             "details": {name: value for name, value in problem.items() if name not in PROBLEM_MEMBERS},
         }
     )
+
+
+def read_as(model: type[M], body: bytes, what: str) -> M:
+    """The model of an answer; raises Unavailable for an answer that no bridge gives."""
+    try:
+        return model.from_wire(body)
+    except BadRequest as error:
+        raise Unavailable(f"{what}: the answer is not that of a bridge: {error.message}") from None
 
 
 @contextmanager

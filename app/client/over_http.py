@@ -9,15 +9,14 @@ from typing import Any, Self, TypeVar
 
 import aiohttp
 import orjson
-from pydantic import TypeAdapter
 from yarl import URL
 
 from cidbus.schemas.errors import BusError, Unavailable
 from cidbus.schemas.rows import Call, Event, Request, Stream, Upload
 from cidbus.schemas.wire import Wire
 
-from .http_parts import EVENT_STREAM, JSON, NDJSON, Route, Sending, break_off, error_of, head_of
-from .stats import ActorStats, read_instances
+from .http_parts import EVENT_STREAM, JSON, NDJSON, Route, Sending, break_off, error_of, head_of, read_as
+from .stats import ActorStats, StatsAnswer, ordered
 from .transport import RawEvents, RawStream
 
 __all__ = ["PREFIX", "HttpTransport"]
@@ -70,7 +69,7 @@ class HttpTransport:
 
     async def request(self, row: Request[A, R], ask: A, *, timeout_s: float | None = None) -> R:
         async with self._answer(row, ask, _whole(row, timeout_s)) as response:
-            return row.reply.from_wire(await response.read())
+            return read_as(row.reply, await response.read(), row.name)
 
     async def open(self, row: Stream[A, H, bytes], ask: A, *, timeout_s: float | None = None) -> RawStream[H]:
         with break_off(row.name, timeout_s):
@@ -80,10 +79,9 @@ class HttpTransport:
     async def items(
         self, row: Stream[A, Any, M], ask: A, *, timeout_s: float | None = None
     ) -> AsyncIterator[M]:
-        read = TypeAdapter(row.item).validate_json
         async with self._answer(row, ask, _each(row, timeout_s), accept=NDJSON) as response:
             async for line in response.content:
-                yield read(line)
+                yield read_as(row.item, line, row.name)
 
     async def upload(
         self,
@@ -95,11 +93,11 @@ class HttpTransport:
     ) -> R:
         if content is None:
             async with self._answer(row, ask, _whole(row, timeout_s)) as response:
-                return row.reply.from_wire(await response.read())
+                return read_as(row.reply, await response.read(), row.name)
         sending = Sending(content)
         try:
             async with self._answer(row, ask, _each(row, timeout_s), content=sending) as response:
-                return row.reply.from_wire(await response.read())
+                return read_as(row.reply, await response.read(), row.name)
         except Unavailable:
             if sending.failure is not None:
                 raise sending.failure from None
@@ -156,7 +154,7 @@ class HttpTransport:
         response = await self._fetch(URL(f"{self._base}/stats", encoded=True), JSON, _SHORT)
         with break_off("stats", LEEWAY_S):
             async with response:
-                return read_instances(orjson.loads(await response.read())["actors"])
+                return ordered(read_as(StatsAnswer, await response.read(), "stats").actors)
 
     async def _fetch(self, url: URL, accept: str, waits: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         """The answer of a route that no row has."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from cidbus.schemas.wire import Reply
 
-__all__ = ["ActorStats", "EndpointStats"]
+__all__ = ["ActorStats", "EndpointStats", "StatsAnswer", "ordered", "read_services"]
 
 SERVICE_PREFIX = "cidbus-"
 
@@ -54,19 +54,24 @@ class ActorStats(Reply):
         return max((endpoint.longest_ms for endpoint in self.endpoints), default=0.0)
 
 
+class StatsAnswer(Reply):
+    """What a bridge answers to `GET /stats`."""
+
+    actors: list[ActorStats]
+
+
 def read_services(answers: list[dict[str, Any]]) -> list[ActorStats]:
     """cidbus's actors among the services that answered `$SRV.STATS`."""
     ours = [answer for answer in answers if str(answer.get("name", "")).startswith(SERVICE_PREFIX)]
-    return read_instances([_instance(answer) for answer in ours])
+    return ordered([ActorStats.from_fields(_instance(answer)) for answer in ours])
 
 
-def read_instances(instances: list[dict[str, Any]]) -> list[ActorStats]:
-    """The instances that a bridge lists, by actor and instance."""
-    found = [ActorStats.from_fields(dict(instance)) for instance in instances]
-    return sorted(found, key=lambda stats: (stats.actor, stats.instance))
+def ordered(instances: list[ActorStats]) -> list[ActorStats]:
+    """The same, by actor and instance."""
+    return sorted(instances, key=lambda stats: (stats.actor, stats.instance))
 
 
-def _instance(answer: dict[str, Any]) -> dict[str, Any]:
+def _instance(answer: dict[str, Any]) -> dict[str, object]:
     return {
         "actor": str(answer["name"]).removeprefix(SERVICE_PREFIX),
         "instance": answer["id"],

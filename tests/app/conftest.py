@@ -82,11 +82,11 @@ class System:
     data_dir: Path
     info: dict[str, Any]
 
-    def run(self, *arguments: str, stdin: bytes = b"") -> Result:
+    def run(self, *arguments: str, env: dict[str, str] | None = None) -> Result:
         """One command, inside of this process."""
         from cidbus.cli.commands import app
 
-        return CliRunner().invoke(app, list(arguments), input=stdin, env=self.environment)
+        return CliRunner().invoke(app, list(arguments), env=env or self.environment)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[bytes]:
         """One command as a process of its own."""

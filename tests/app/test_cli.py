@@ -229,6 +229,8 @@ def test_a_file_that_is_not_there_is_named(system, tmp_path: Path):
         ("add", "-", "--profile", "best"),
         ("up", "--scale", "ipfs"),
         ("add", "--wrap", "-", "file"),
+        ("up", "--scale", "nobody=2"),
+        ("actor", "nobody"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(system, arguments: tuple[str, ...]):
@@ -258,6 +260,21 @@ def test_a_closed_pipe_ends_quietly(system, large_cid: str):
         assert process.wait(timeout=20) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("command", ["subjects", "pin ls", "repo stat", "info", "nats-conf", "openapi"])
+def test_a_pipe_that_nobody_reads_ends_quietly(system, command: str):
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = system.call(*command.split(), stdout=writing)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+def test_a_folder_of_the_command_line_wins_over_an_address_of_the_environment(system, tmp_path: Path):
+    environment = system.environment | {"CIDBUS_URL": "nats://127.0.0.1:1"}
+    ended = system.run("id", "--data-dir", str(system.data_dir), env=environment)
+    assert ended.exit_code == 0
 
 
 def test_ctrl_c_ends_a_cat_that_nobody_reads(system, large_cid: str):

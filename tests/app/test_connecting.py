@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from cidbus.bus.server import EmbeddedServer, free_port
 from cidbus.bus.testing import hosted
@@ -79,3 +81,18 @@ async def test_a_row_without_a_route_is_told_apart_over_http(server, actor, brid
 async def test_another_prefix_stands_in_the_address(server, actor, bridge_url: str):
     async with hosted(server, actor), Client.connect(bridge_url + "/api/v0/mcp/") as client:
         assert (await client.ipfs.version()).version
+
+
+async def test_a_server_that_is_no_bridge_is_told_apart():
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text="<html>welcome")
+
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", answer)
+    async with TestServer(app) as foreign, Client.connect(str(foreign.make_url("/"))) as client:
+        with pytest.raises(Unavailable, match="not that of a bridge"):
+            await client.ipfs.version()
+        with pytest.raises(Unavailable, match="not that of a bridge"):
+            await anext(client.ipfs.pin_ls())
+        with pytest.raises(Unavailable, match="not that of a bridge"):
+            await client.stats()
