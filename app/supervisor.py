@@ -145,6 +145,7 @@ class System:
             for _ in range(self.options.scale.get(name, 1)):
                 await self._add(name, PythonProcess(["actor", name, *self._common()]))
         bridge = ["bridge", "--host", host, "--port", str(port), *self._common()]
+        bridge += ["--isolation"] if self.options.isolation else []
         for _ in range(self.options.scale.get("bridge", 1)):
             await self._add("bridge", PythonProcess(bridge))
 

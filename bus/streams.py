@@ -129,6 +129,7 @@ class _Conversation:
         if self._closed:
             return
         self._closed = True
+        self._answers.clear()  # a whole window may have arrived: do not leave it to the collector
         self._timer.cancel()
         self._link.streams -= 1
         self._link.bulk_inbox.close(self._inbox_id)

@@ -99,17 +99,15 @@ class Adding:
         if part.kind == "directory":
             tree.add_directory(path)
             return
+        tree.check_file(path)  # before its content is taken in for nothing
         node = await (self._link(part) if part.kind == "symlink" else self._file(part))
         tree.add_file(path, node)
         self._size_bytes += node.size_bytes
         self._list(path, node)
 
     async def _link(self, part: Part) -> Node:
-        target = await part.read(MAX_TARGET_BYTES, "symlink")
-        try:
-            return await build_symlink(target.decode(), self._session, self._profile)
-        except UnicodeDecodeError:
-            raise BadRequest("symlink", "its target is not UTF-8") from None
+        target = await part.read(MAX_TARGET_BYTES, "target")
+        return await build_symlink(target, self._session, self._profile)
 
     def _list(self, path: str, node: Node) -> None:
         if len(self._listed) < MAX_LISTED:
