@@ -115,6 +115,8 @@ class Sweep:
         """Mark what the pins made since the last mark reach."""
         version = self._index.counter(PINS_VERSION)
         for pin in live_pins(self._index, self._now, after_serial=self._marked_serial):
+            if self._stop.is_set():
+                raise Stopped
             if pin.mode == "direct":
                 self._reach.mark(pin.cid)
             else:

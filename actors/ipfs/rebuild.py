@@ -174,8 +174,9 @@ def _restore_kept(index: Index, *, has_blocks: bool) -> int:
     while batch := list(islice(facts, BATCH_BLOCKS)):
         lost += batch.count(None)
         index.change(partial(_restore, [fact for fact in batch if fact is not None]))
-    if has_blocks and not index.ledger.path.exists():
-        lost = 1  # nobody can say whether it had any pins
+    if not index.ledger.path.exists():
+        lost = int(has_blocks)  # every store has a ledger: nobody can say what this one had
+        index.ledger.rewrite([])
     index.change(partial(_finish, lost))
     return lost
 

@@ -105,9 +105,8 @@ class BlockStore:
 
     async def close(self) -> None:
         """Finish the commits that somebody waits for, stop everything else and give the locks back."""
-        self._upkeep.stop()
+        await self._upkeep.close()
         await self._committer.close()
-        await asyncio.to_thread(self._upkeep.close)
         await asyncio.to_thread(self._readers.shutdown)
         self._packs.close()
         self._index.close()

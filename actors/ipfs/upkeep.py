@@ -46,12 +46,15 @@ class Upkeep:
         self._children = children
         self._threads = ThreadPoolExecutor(JOBS, "cidbus-upkeep")
         self._stops: set[threading.Event] = set()
+        self._closing = False
 
     async def run(self, job: Callable[[threading.Event], T]) -> T:
         """Run a job in a thread; it is told to stop, and waited for, when the caller is cancelled.
 
         Raises what the job raises, StorageFull, and Unavailable if the store is closed meanwhile.
         """
+        if self._closing:
+            raise Unavailable("the store is closing")
         stop = threading.Event()
         self._stops.add(stop)
         future = asyncio.get_running_loop().run_in_executor(self._threads, job, stop)
@@ -87,11 +90,9 @@ class Upkeep:
         finally:
             lock.close()
 
-    def stop(self) -> None:
-        """Tell every job to stop."""
+    async def close(self) -> None:
+        """Stop every job and wait for it to end."""
+        self._closing = True
         for stop in self._stops:
             stop.set()
-
-    def close(self) -> None:
-        """Wait for the jobs to end. Blocks: not for an event loop."""
-        self._threads.shutdown()
+        await asyncio.to_thread(self._threads.shutdown)

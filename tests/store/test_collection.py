@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 
 import pytest
 
@@ -10,7 +12,7 @@ from cidbus.actors.ipfs import diskset, gc
 from cidbus.actors.ipfs.locks import FileLock
 from cidbus.actors.ipfs.pins import PinRecord
 from cidbus.actors.ipfs.writer import Writer
-from cidbus.schemas.errors import Conflict, NotFound, StorageFull
+from cidbus.schemas.errors import Conflict, NotFound, StorageFull, Unavailable
 
 MIB = 1 << 20
 
@@ -74,7 +76,9 @@ async def test_a_block_collected_inside_the_commit_is_written_again(kit, store, 
 
     def collected_after(batch):
         places = real(batch)
-        gc.remove_block(store._upkeep, block.cid, stop=None) if block.cid.multihash in batch.blocks else None
+        gc.remove_block(
+            store._upkeep, block.cid, threading.Event()
+        ) if block.cid.multihash in batch.blocks else None
         return places
 
     monkeypatch.setattr(gc.Reach, "walk", lambda *arguments: iter(()))
@@ -218,6 +222,23 @@ async def test_readers_follow_a_compaction_by_another_handle(kit, store):
     assert store.get_now(kept.cid) == kept.data
     await store.tend()
     assert store.get_now(kept.cid) == kept.data
+
+
+async def test_a_store_closed_during_a_collection_is_whole(kit):
+    store = await kit.open(max_pack_bytes=50_000)
+    blocks = [kit.leaf(os.urandom(1000)) for _ in range(5000)]
+    root = kit.node(*blocks[::10])
+    await kit.add(store, *blocks, root, pin=root)
+    task = asyncio.create_task(store.collect())
+    while await store.has(blocks[1].cid):
+        await asyncio.sleep(0)
+    await kit.close(store)
+    with pytest.raises(Unavailable):
+        await task
+    store = await kit.open()
+    assert all(await kit.held(store, [*blocks[::10], root]))
+    assert (await store.verify()).bad_blocks == 0
+    assert (await store.collect()).kept_blocks == 501
 
 
 async def test_removing_one_block(kit, store):

@@ -234,6 +234,7 @@ async def test_update_needs_the_old_pin_and_the_new_content(kit, store):
     assert [pin.cid for pin in store.pins.list()] == [old.cid]
 
 
+@pytest.mark.slow
 async def test_a_dag_100_000_blocks_deep_is_pinned_and_collected(kit, store):
     *_, root = blocks = kit.chain(100_000)
     await kit.add(store, *blocks)

@@ -83,6 +83,7 @@ async def test_collections_never_take_what_another_process_adds(kit, store):
     assert (await store.verify()).bad_blocks == 0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_killed_processes_lose_nothing_that_they_acknowledged(kit):
     """Twenty rounds of kill -9 at random moments, with a collection every few of them."""
