@@ -46,33 +46,23 @@ def add(
     options = {"profile": profile, "pin": not no_pin, "pin_name": name, "wrap": wrap, "hidden": hidden}
 
     async def work(client: Client) -> None:
-        for source, total in _sources(paths, wrap, hidden):
+        for source in _sources(paths, wrap):
             given = options | ({"filename": filename} if filename else {})
-            with _progress(total, quiet or as_json) as progress:
+            with _progress(source, hidden, quiet or as_json) as progress:
                 added = await client.ipfs.add(source, progress=progress, **given)  # type: ignore[arg-type]
             _print_added(added, quiet, as_json)
 
     System(url, seed, data_dir).talk(work)
 
 
-def _sources(paths: list[str], wrap: bool, hidden: bool) -> Iterator[tuple[Source, int | None]]:
-    """What to add, one root each, and its size where that is known: everything at once when it is wrapped."""
-    from cidbus.client.multipart import Tree
-
+def _sources(paths: list[str], wrap: bool) -> Iterator[Source]:
+    """What to add, one root each; everything at once when it is wrapped."""
     if wrap and len(paths) > 1:
         if STDIN in paths:
             raise typer.BadParameter("stdin cannot be wrapped together with files", param_hint="PATH")
-        together = [Path(path) for path in paths]
-        yield together, Tree(together, hidden=hidden).size_bytes()
-        return
-    for path in paths:
-        if path == STDIN:
-            yield _stdin(), None
-        elif Path(path).is_dir():
-            yield Path(path), Tree([Path(path)], hidden=hidden).size_bytes()
-        else:
-            file = Path(path)
-            yield file, file.stat().st_size if file.is_file() else None
+        yield [Path(path) for path in paths]
+    else:
+        yield from (_stdin() if path == STDIN else Path(path) for path in paths)
 
 
 async def _stdin() -> AsyncIterator[bytes]:
@@ -83,7 +73,7 @@ async def _stdin() -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def _progress(total: int | None, silent: bool) -> Iterator[Progress | None]:
+def _progress(source: Source, hidden: bool, silent: bool) -> Iterator[Progress | None]:
     """A bar on stderr while it is a terminal."""
     if silent or not sys.stderr.isatty():
         yield None
@@ -93,8 +83,21 @@ def _progress(total: int | None, silent: bool) -> Iterator[Progress | None]:
 
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
+        task = bar.add_task("", total=_size_of(source, hidden))
         yield lambda sent: bar.update(task, completed=sent)
+
+
+def _size_of(source: Source, hidden: bool) -> int | None:
+    """How many bytes there are to send, as far as can be known before."""
+    from cidbus.client.multipart import Tree
+
+    if isinstance(source, list):
+        return Tree(source, hidden=hidden).size_bytes()
+    if not isinstance(source, Path):
+        return None
+    if source.is_dir():
+        return Tree([source], hidden=hidden).size_bytes()
+    return source.stat().st_size if source.is_file() else None
 
 
 def _print_added(added: Added, quiet: bool, as_json: bool) -> None:

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-__all__ = ["PIECE_BYTES", "read_file"]
+__all__ = ["PIECE_BYTES", "gathered", "pieces_of", "pulled"]
 
 PIECE_BYTES = 1024 * 1024
 
 
-async def read_file(path: Path) -> AsyncIterator[bytes]:
+def pieces_of(path: Path) -> Iterator[bytes]:
     """A file's bytes in pieces of at most `PIECE_BYTES`; raises OSError if it cannot be read."""
-    with await asyncio.to_thread(path.open, "rb", buffering=0) as file:
-        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE_BYTES):
             yield piece
+
+
+def gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces, each of at most twice `PIECE_BYTES`."""
+    waiting = bytearray()
+    for piece in pieces:
+        waiting += piece
+        if len(waiting) >= PIECE_BYTES:
+            yield bytes(waiting)
+            waiting.clear()
+    if waiting:
+        yield bytes(waiting)
+
+
+async def pulled(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The same pieces, each made in a thread; raises what making one raises."""
+    while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        yield piece

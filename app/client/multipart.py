@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from cidbus.schemas.errors import BadRequest
 
-from .files import read_file
+from .files import gathered, pieces_of, pulled
 
 __all__ = ["Tree"]
 
@@ -84,13 +84,15 @@ class Tree:
         """The bytes of all files and links, for a progress bar; the stream is a little longer."""
         return sum(entry.size_bytes for entry in self.entries())
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The stream; it holds one piece of one file at a time."""
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The stream, in pieces of a MiB or two."""
+        return pulled(gathered(self._parts()))
+
+    def _parts(self) -> Iterator[bytes]:
         for entry in self.entries():
             yield self._header(entry)
             if entry.kind == FILE:
-                async for piece in read_file(entry.source):
-                    yield piece
+                yield from pieces_of(entry.source)
             elif entry.kind == SYMLINK:
                 yield os.fsencode(entry.source.readlink())
             yield b"\r\n"

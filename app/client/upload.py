@@ -10,7 +10,7 @@ from cidbus.schemas.errors import BadRequest
 from cidbus.schemas.rows import Upload
 from cidbus.schemas.wire import Wire
 
-from .files import read_file
+from .files import pieces_of, pulled
 from .multipart import Tree
 from .transport import Transport
 
@@ -87,7 +87,7 @@ def _of_path(
             start = file.read(INLINE_BYTES + 1)
         if len(start) <= INLINE_BYTES:
             return {"data": start}, None
-    return {}, read_file(path)
+    return {}, pulled(pieces_of(path))
 
 
 def _of_tree(row: Upload[Any, Any], paths: Sequence[Path], fields: dict[str, object], hidden: bool) -> Tree:

@@ -224,7 +224,9 @@ async def test_a_pin_is_named_listed_moved_and_removed(client: Client):
 
 
 async def test_a_long_list_comes_item_by_item(client: Client):
-    cids = {(await client.ipfs.block_put(b"%d" % number, pin=True)).cid for number in range(600)}
+    # Three messages' worth.
+    blocks = (client.ipfs.block_put(b"%d" % number, pin=True) for number in range(1500))
+    cids = {stored.cid for stored in await asyncio.gather(*blocks)}
     assert {pin.cid async for pin in client.ipfs.pin_ls()} == cids
 
 

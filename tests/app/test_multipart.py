@@ -125,7 +125,7 @@ async def test_a_large_file_is_sent_in_bounded_pieces(top: Path):
     content = os.urandom(3 * PIECE_BYTES + 1)
     (top / "large").write_bytes(content)
     tree = Tree([top])
-    assert max([len(piece) async for piece in tree]) == PIECE_BYTES
+    assert max([len(piece) async for piece in tree]) <= 2 * PIECE_BYTES
     assert (await parts_of(tree))[1] == ("top/large", FILE, content)
     assert tree.size_bytes() == len(content)
 
