@@ -14,6 +14,7 @@ from typing import Any, Self
 from aiohttp import hdrs, web
 
 from ..bus import Bus
+from .bodies import json_expectation
 from .bridge import Bridge, Handler
 from .documents import Documents
 from .events import EventRoute
@@ -62,6 +63,7 @@ class _Routes:
         self._app = app
         self._bridge = bridge
         self._prefix = prefix
+        self._expect = json_expectation(bridge)
         self._resources: dict[str, web.Resource] = {}
 
     def add_table(self) -> Self:
@@ -89,12 +91,13 @@ class _Routes:
 
     def add_fallback(self) -> None:
         """Whatever else is asked below the prefix: 405 with the methods that are served there, or 404."""
-        self._resource("/{tail:.*}").add_route(hdrs.METH_ANY, self._bridge.guard(self._refuse))
+        refuse = self._bridge.guard(self._refuse)
+        self._resource("/{tail:.*}").add_route(hdrs.METH_ANY, refuse, expect_handler=self._expect)
 
     def _get(self, path: str, handler: Handler, *, counted: bool = True) -> None:
         guarded = self._bridge.guard(handler, counted=counted)
         for method in (hdrs.METH_GET, hdrs.METH_HEAD):
-            self._resource(path).add_route(method, guarded)
+            self._resource(path).add_route(method, guarded, expect_handler=self._expect)
 
     def _resource(self, path: str) -> web.Resource:
         if path not in self._resources:

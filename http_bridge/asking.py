@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any, TypeVar, get_origin
 
 import orjson
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from ..schemas.errors import BadRequest, TooLarge
+from ..schemas.errors import BadRequest
 from ..schemas.wire import Wire
-from .problems import SlowRequest, UnsupportedMediaType
-from .settings import BridgeSettings
+from .bodies import media_type_of, whole
+from .bridge import Bridge
+from .problems import UnsupportedMediaType
 
-__all__ = ["ask_of_path", "ask_of_body", "loose_fields", "media_type_of", "read_whole", "read_pieces"]
+__all__ = ["ask_of_path", "ask_of_body", "ask_of_json", "is_json", "json_object", "loose_fields", "merged"]
 
 A = TypeVar("A", bound=Wire)
 
-READ_BYTES = 512 * 1024
 JSON_HINT = 'send application/json, such as curl --json \'{"field": "value"}\''
 
 
@@ -27,14 +25,20 @@ def ask_of_path(model: type[A], request: web.Request, own: frozenset[str] = froz
     return model.from_fields(loose_fields(model, request, own))
 
 
-async def ask_of_body(model: type[A], request: web.Request, settings: BridgeSettings) -> A:
-    """The model from path, query and JSON body; raises BadRequest, TooLarge or UnsupportedMediaType."""
+async def ask_of_body(model: type[A], request: web.Request, bridge: Bridge) -> A:
+    """The model from path, query and JSON body.
+
+    Raises BadRequest naming the field that is wrong, UnsupportedMediaType, and what `bodies.whole` raises.
+    """
     require_json(request)
-    body = await read_whole(request, settings.max_json_bytes, settings)
+    async with whole(request, bridge.settings.max_json_bytes, bridge) as body:
+        return ask_of_json(model, request, body)
+
+
+def ask_of_json(model: type[A], request: web.Request, body: bytes) -> A:
+    """The model from a JSON body and the path and query around it."""
     loose = loose_fields(model, request)
-    if not loose:
-        return model.from_wire(body)
-    return model.from_wire(orjson.dumps(merged(loose, json_object(body))))
+    return model.from_wire(orjson.dumps(merged(loose, json_object(body))) if loose else body)
 
 
 def loose_fields(
@@ -84,11 +88,6 @@ def json_object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def media_type_of(request: web.Request) -> str:
-    """The media type of the body without its parameters, in lower case; empty if the request names none."""
-    return request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
-
-
 def is_json(media_type: str) -> bool:
     return media_type == "application/json" or media_type.endswith("+json")
 
@@ -98,33 +97,3 @@ def require_json(request: web.Request) -> None:
     given = media_type_of(request)
     if given and not is_json(given) and request.can_read_body:
         raise UnsupportedMediaType(given, JSON_HINT)
-
-
-async def read_whole(request: web.Request, limit: int, settings: BridgeSettings) -> bytes:
-    """The body of a request, at most `limit` bytes.
-
-    Raises TooLarge as soon as the length is known to be more, SlowRequest if no byte comes in time.
-    """
-    return b"".join([piece async for piece in read_pieces(request, limit, settings)])
-
-
-async def read_pieces(request: web.Request, limit: int, settings: BridgeSettings) -> AsyncIterator[bytes]:
-    """The body as it arrives, in pieces of at most a MiB; raises as `read_whole` does."""
-    length = request.content_length
-    if length is not None and length > limit:
-        raise TooLarge("body", limit=limit)
-    content = request.content
-    content.set_read_chunk_size(READ_BYTES)
-    timeout_s = settings.read_timeout_s
-    size = 0
-    while not content.at_eof():
-        try:
-            async with asyncio.timeout(timeout_s):
-                piece = await content.readany()
-        except TimeoutError:
-            raise SlowRequest(timeout_s) from None
-        size += len(piece)
-        if size > limit:
-            raise TooLarge("body", limit=limit)
-        if piece:
-            yield piece

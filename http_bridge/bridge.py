@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from ..bus import Bus
 from ..schemas.errors import BadRequest, BusError, Busy, Forbidden
-from .problems import OPERATION_ID, conceal, problem
+from .problems import OPERATION_ID, NoRoom, conceal, problem
 from .settings import BridgeSettings
 
 __all__ = ["Bridge", "Handler"]
@@ -40,6 +41,7 @@ class Bridge:
         self.settings = settings
         self.started_at = time.time()
         self.running = 0
+        self.held_bytes = 0
         self.session_id = secrets.token_hex(8)
         self.operations: deque[dict[str, Any]] = deque(maxlen=KEPT_OPERATIONS)
         self._id_prefix = secrets.token_hex(5) + "-"
@@ -48,6 +50,15 @@ class Bridge:
     def new_id(self) -> str:
         """An operation id: random for the process, counted within it."""
         return f"{self._id_prefix}{next(self._numbers):06x}"
+
+    def hold(self, size: int) -> None:
+        """Count so many bytes of a request body as held in memory; raises NoRoom if that is too much."""
+        if self.held_bytes + size > self.settings.max_held_bytes:
+            raise NoRoom(self.settings.max_held_bytes)
+        self.held_bytes += size
+
+    def release(self, size: int) -> None:
+        self.held_bytes -= size
 
     def guard(self, handler: Handler, *, counted: bool = True) -> AiohttpHandler:
         """The handler as aiohttp calls it; with `counted` it takes one of the places of running requests."""
@@ -80,12 +91,13 @@ class Bridge:
         """Raise Forbidden if a browser sent this for a page of another site.
 
         A page may post to any address without asking, so a server without passwords on a user's machine must
-        not do what such a page says.
+        not do what such a page says. Its own pages are those that it is reached by as an address or as
+        localhost: any other name could have been pointed at it by whoever owns the name.
         """
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is None or origin in self.settings.allowed_origins:
             return
-        if urlsplit(origin).netloc != request.headers.get(hdrs.HOST):
+        if not _is_own(origin, request.headers.get(hdrs.HOST, "")):
             raise Forbidden("a page of another origin may not do this", field="Origin", origin=origin[:200])
 
     def _recorded(self, answer: AiohttpHandler) -> AiohttpHandler:
@@ -111,3 +123,13 @@ class Bridge:
             return response
 
         return record
+
+
+def _is_own(origin: str, host: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+        if parts.netloc != host or parts.hostname is None:
+            return False
+        return parts.hostname == "localhost" or bool(ip_address(parts.hostname))
+    except ValueError:
+        return False

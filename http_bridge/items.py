@@ -30,6 +30,7 @@ class ItemsRoute:
     """The handlers of one row of items; a list is never held, however long it is."""
 
     def __init__(self, bridge: Bridge, row: Stream[Any, Any, Any]) -> None:
+        self._bridge = bridge
         self._bus = bridge.bus
         self._row = row
         self._settings = bridge.settings
@@ -40,7 +41,7 @@ class ItemsRoute:
     head = get
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        ask = await ask_of_body(self._row.ask, request, self._settings)
+        ask = await ask_of_body(self._row.ask, request, self._bridge)
         return await self._list(request, ask, operation_id)
 
     async def _list(self, request: web.Request, ask: Any, operation_id: str) -> web.StreamResponse:

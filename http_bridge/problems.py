@@ -10,11 +10,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from ..schemas.errors import BusError, Busy, Cancelled, Internal, Unavailable
+from ..schemas.errors import BusError, Cancelled, Internal, Unavailable
 
 __all__ = [
     "problem", "problem_body", "conceal", "status_of", "REASONS",
-    "NoSuchRoute", "MethodNotAllowed", "SlowRequest", "UnsupportedMediaType", "HeadTooLarge",
+    "NoSuchRoute", "MethodNotAllowed", "SlowRequest", "NoRoom", "ExpectationFailed", "UnsupportedMediaType",
+    "HeadTooLarge",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,24 @@ class SlowRequest(BusError):
 
     def __init__(self, timeout_s: float) -> None:
         super().__init__(f"body: no byte came for {timeout_s:g} s", field="body", limit=timeout_s)
+
+
+class NoRoom(BusError):
+    """The bodies of all running requests together take as much memory as they may."""
+
+    code, kind, retryable = 429, "no_room", True
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the bodies of running requests hold {limit} bytes already", limit=limit)
+
+
+class ExpectationFailed(BusError):
+    """An Expect header other than `100-continue`."""
+
+    code, kind = 417, "expectation_failed"
+
+    def __init__(self) -> None:
+        super().__init__("Expect: only 100-continue is understood", field="Expect")
 
 
 class UnsupportedMediaType(BusError):
@@ -121,7 +140,7 @@ def problem(error: BusError, operation_id: str) -> web.Response:
         "Cache-Control": "no-store",
         **SERVER,
     }
-    if isinstance(error, Busy):
+    if error.code == 429:
         headers["Retry-After"] = str(max(1, math.ceil(error.details.get("retry_after_s") or 1)))
     elif isinstance(error, Unavailable | Cancelled):
         headers["Retry-After"] = "1"

@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from ..schemas.rows import Call, Request, Stream, Upload
 from ..schemas.subjects import calls
 from .asking import ask_of_body, ask_of_path
+from .bodies import Expect, json_expectation
 from .bridge import Bridge, Handler
 from .items import ItemsRoute
 from .paths import served_paths
@@ -34,7 +35,7 @@ class Route:
     path: str
     row: Call[Any]
     handler: Handler
-    expect: Any = None
+    expect: Expect
 
 
 def table_routes(bridge: Bridge) -> Iterator[Route]:
@@ -46,14 +47,15 @@ def table_routes(bridge: Bridge) -> Iterator[Route]:
 
 def routes_of(bridge: Bridge, row: Call[Any]) -> Iterator[Route]:
     handlers = _handlers(bridge, row)
+    expect = handlers.expect if isinstance(handlers, UploadRoute) else json_expectation(bridge)
     for line in row.http:
         method, _, path = line.partition(" ")
         for served in served_paths(row, path):
             if method == hdrs.METH_GET:
-                yield Route(hdrs.METH_GET, served, row, handlers.get)
-                yield Route(hdrs.METH_HEAD, served, row, handlers.head)
+                yield Route(hdrs.METH_GET, served, row, handlers.get, expect)
+                yield Route(hdrs.METH_HEAD, served, row, handlers.head, expect)
             else:
-                yield Route(method, served, row, handlers.post, getattr(handlers, "expect", None))
+                yield Route(method, served, row, handlers.post, expect)
 
 
 def _handlers(bridge: Bridge, row: Call[Any]) -> Any:
@@ -69,9 +71,9 @@ class RequestRoute:
     """One reply to one request."""
 
     def __init__(self, bridge: Bridge, row: Request[Any, Any]) -> None:
+        self._bridge = bridge
         self._bus = bridge.bus
         self._row = row
-        self._settings = bridge.settings
 
     async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
@@ -82,5 +84,5 @@ class RequestRoute:
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
-        ask = await ask_of_body(self._row.ask, request, self._settings)
+        ask = await ask_of_body(self._row.ask, request, self._bridge)
         return reply(await self._bus.request(self._row, ask), operation_id, started)

@@ -31,6 +31,7 @@ class BridgeSettings:
     max_listeners: int = 1024  # clients of the event stream at once
     max_queued_events: int = 1024  # waiting for one client; more are dropped and counted
     max_json_bytes: int = 16 * MIB
+    max_held_bytes: int = 256 * MIB  # of all bodies that are read whole, together
     max_upload_bytes: int = TIB
     max_line_bytes: int = 64 * KIB  # the request line: the longest path fits, percent-encoded
     max_header_bytes: int = 8 * KIB  # one header field

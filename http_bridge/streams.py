@@ -57,6 +57,7 @@ class ContentRoute:
     base = Headers({"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff", **SERVER})
 
     def __init__(self, bridge: Bridge, row: ByteStream) -> None:
+        self._bridge = bridge
         self._bus = bridge.bus
         self._row = row
         self._settings = bridge.settings
@@ -77,7 +78,7 @@ class ContentRoute:
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         """The content that a JSON body asks for; caches keep nothing of it."""
         started = time.perf_counter()
-        ask = await ask_of_body(self._row.ask, request, self._settings)
+        ask = await ask_of_body(self._row.ask, request, self._bridge)
         headers = self.base.copy()
         headers[OPERATION_ID] = operation_id
         headers[hdrs.CACHE_CONTROL] = "no-store"
@@ -195,7 +196,7 @@ class FileRoute(ContentRoute):
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
-        ask = await ask_of_body(self._row.ask, request, self._settings)
+        ask = await ask_of_body(self._row.ask, request, self._bridge)
         async with await self._bus.open(self._row, ask) as stream:
             headers = self._headers(ask, self.etag(ask), operation_id)
             headers[hdrs.CACHE_CONTROL] = "no-store"

@@ -19,11 +19,12 @@ from typing import Any
 import orjson
 from aiohttp import hdrs, web
 
-from ..schemas.errors import BadRequest, TooLarge
+from ..schemas.errors import BadRequest
 from ..schemas.rows import Upload
-from .asking import is_json, json_object, loose_fields, media_type_of, merged, read_pieces, read_whole
+from .asking import ask_of_json, is_json, json_object, loose_fields, merged
+from .bodies import expectation, media_type_of, pieces, whole
 from .bridge import Bridge
-from .problems import UnsupportedMediaType, problem
+from .problems import UnsupportedMediaType
 from .replies import reply
 
 __all__ = ["UploadRoute"]
@@ -45,24 +46,13 @@ class UploadRoute:
     """One upload, in whichever form it comes."""
 
     def __init__(self, bridge: Bridge, row: Upload[Any, Any]) -> None:
+        self._bridge = bridge
         self._bus = bridge.bus
         self._row = row
         self._settings = bridge.settings
         self._takes_trees = "content_type" in row.ask.model_fields
         self._content_field = "content" if "content" in row.ask.model_fields else "data"
-        self._new_id = bridge.new_id
-
-    async def expect(self, request: web.Request) -> web.StreamResponse | None:
-        """`Expect: 100-continue`: refuse a body that is too large before it is sent, else ask for it."""
-        if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
-            raise web.HTTPExpectationFailed(text=f"Unknown Expect: {request.headers.get(hdrs.EXPECT)}")
-        limit = self._limit(request)
-        if (request.content_length or 0) > limit:
-            return problem(TooLarge("body", limit=limit), self._new_id())
-        if request.version >= (1, 1):
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
-        return None
+        self.expect = expectation(bridge, self._limit)
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
@@ -84,22 +74,18 @@ class UploadRoute:
     # ---- the three forms --------------------------------------------------------------------------------
 
     async def _json(self, request: web.Request) -> Any:
-        body = await read_whole(request, self._settings.max_json_bytes, self._settings)
-        if len(body) > INLINE_JSON_BYTES:
-            return await self._large_json(request, body)
-        if loose := loose_fields(self._row.ask, request):
-            body = orjson.dumps(merged(loose, json_object(body)))
-        ask = self._row.ask.from_wire(body)
+        async with whole(request, self._settings.max_json_bytes, self._bridge) as body:
+            if len(body) > INLINE_JSON_BYTES:
+                return await self._large_json(request, body)
+            ask = ask_of_json(self._row.ask, request, body)
         if ask.inline is None:
             raise BadRequest(self._content_field, "missing")
         return await self._bus.upload(self._row, ask)
 
     async def _large_json(self, request: web.Request, body: bytes) -> Any:
         fields = json_object(body)
-        del body
         content = _take_content(fields)
-        fields = merged(loose_fields(self._row.ask, request), fields)
-        ask = self._row.ask.from_wire(orjson.dumps(fields))
+        ask = self._row.ask.from_wire(orjson.dumps(merged(loose_fields(self._row.ask, request), fields)))
         if content is None:
             raise BadRequest(self._content_field, "missing")
         return await self._bus.upload(self._row, ask, _once(content))
@@ -117,8 +103,9 @@ class UploadRoute:
         fields = self._query(request)
         encoded = hdrs.CONTENT_ENCODING in request.headers  # then the length is not that of the content
         if length is not None and length <= INLINE_BODY_BYTES and not encoded:
-            fields["data"] = await read_whole(request, INLINE_BODY_BYTES, self._settings)
-            return await self._bus.upload(self._row, self._row.ask.from_fields(fields))
+            async with whole(request, INLINE_BODY_BYTES, self._bridge) as body:
+                ask = self._row.ask.from_fields(fields | {"data": body})
+            return await self._bus.upload(self._row, ask)
         return await self._bus.upload(self._row, self._row.ask.from_fields(fields), self._pieces(request))
 
     def _query(self, request: web.Request) -> dict[str, Any]:
@@ -128,7 +115,7 @@ class UploadRoute:
         return fields
 
     def _pieces(self, request: web.Request) -> AsyncIterator[bytes]:
-        return read_pieces(request, self._settings.max_upload_bytes, self._settings)
+        return pieces(request, self._settings.max_upload_bytes, self._bridge)
 
 
 def _take_content(fields: dict[str, Any]) -> bytes | None:

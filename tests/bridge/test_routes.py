@@ -214,6 +214,12 @@ async def test_a_page_of_another_site_may_not_change_anything(web, shelf):
     assert shelf.asks == []
 
 
+async def test_a_name_that_was_pointed_at_the_bridge_is_another_site(web):
+    headers = {"Origin": "http://rebound.example", "Host": "rebound.example"}
+    async with web.post("/ipfs/pin", json={"cid": "x"}, headers=headers) as response:
+        assert response.status == 403
+
+
 async def test_a_page_of_the_bridge_itself_may(web):
     origin = f"http://127.0.0.1:{web.port}"
     async with web.post("/ipfs/pin", json={"cid": "x"}, headers={"Origin": origin}) as response:

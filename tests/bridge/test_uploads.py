@@ -177,9 +177,20 @@ async def test_a_client_that_waits_is_refused_before_it_sends_too_much(web):
 
 
 async def test_another_expectation_fails(web):
-    reader, writer = await web.raw(POST + b"Content-Length: 1\r\nExpect: wonders\r\n\r\n")
-    assert b" 417 " in await reader.readline()
-    writer.close()
+    for path in ("/ipfs/add", "/ipfs/pin", "/nope"):
+        async with web.post(path, data=b"x", headers={"Expect": "wonders"}) as response:
+            assert response.status == 417
+            assert (await response.json(content_type=None))["field"] == "Expect"
+
+
+@pytest.mark.parametrize("settings", [{"max_held_bytes": 1000}], indirect=True)
+async def test_bodies_that_are_read_whole_share_a_limit(web, bridge):
+    async with web.post("/ipfs/pin", data=b" " * 1001, headers=JSON) as response:
+        assert (response.status, response.headers["Retry-After"]) == (429, "1")
+    async with web.post("/ipfs/add", json={"content": "x" * 900}) as response:
+        assert response.status == 200
+    async with web.post("/ipfs/add", json={"content": "x" * 900}) as response:
+        assert response.status == 200
 
 
 @pytest.mark.parametrize("settings", [{"max_upload_bytes": 1_000_000}], indirect=True)
