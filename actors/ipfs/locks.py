@@ -28,10 +28,6 @@ class FileLock:
         """Take the lock with others, waiting while one holder has it alone. Blocks: not for an event loop."""
         fcntl.flock(self.fd, fcntl.LOCK_SH)
 
-    def wait_alone(self) -> None:
-        """Take the lock for this holder only, waiting for all others. Blocks: not for an event loop."""
-        fcntl.flock(self.fd, fcntl.LOCK_EX)
-
     def close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)

@@ -8,9 +8,11 @@ import threading
 
 import pytest
 
-from cidbus.actors.ipfs import diskset, gc
+from cidbus.actors.ipfs import gc
+from cidbus.actors.ipfs.diskset import DiskSet
 from cidbus.actors.ipfs.locks import FileLock
 from cidbus.actors.ipfs.pins import PinRecord
+from cidbus.actors.ipfs.upkeep import Upkeep
 from cidbus.actors.ipfs.writer import Writer
 from cidbus.schemas.errors import Conflict, NotFound, StorageFull, Unavailable
 
@@ -36,8 +38,7 @@ async def test_collecting_again_takes_nothing(kit, store):
 
 
 async def test_a_collection_spills_its_marks_to_disk_and_cleans_up(kit, store, monkeypatch):
-    monkeypatch.setattr(diskset, "MEMORY_KEYS", 100)
-    monkeypatch.setattr(diskset.DiskSet.__init__, "__kwdefaults__", {"memory_keys": 100})
+    monkeypatch.setattr(Upkeep, "seen", lambda upkeep: DiskSet(upkeep.layout.temp, memory_keys=100))
     *_, root = kept = kit.chain(1000)
     await kit.add(store, *kept, pin=root)
     await kit.add(store, kit.leaf("loose"))
