@@ -188,7 +188,7 @@ class _Operations:
 
 
 def _parameter(name: str, where: str, schema: Document, *, required: bool) -> Document:
-    described = {key: value for key, value in schema.items() if key not in ("title", "default")}
+    described = {key: value for key, value in schema.items() if key != "title" and value is not None}
     parameter = {"name": name, "in": where, "required": required, "schema": _plain(described)}
     if "description" in schema:
         parameter["description"] = schema["description"]

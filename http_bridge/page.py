@@ -42,6 +42,11 @@ const el = (tag, text, ...children) => {
   node.append(...children);
   return node;
 };
+const prose = (tag, text) => {
+  const node = el(tag);
+  (text || "").split("`").forEach((part, at) => node.append(at % 2 ? el("code", part) : part));
+  return node;
+};
 const quote = text => "'" + text.replaceAll("'", "'\\\\''") + "'";
 let doc;
 const resolve = thing => thing && thing.$ref
@@ -71,7 +76,7 @@ const table = rows => {
     const facts = [typeOf(schema), required ? "required" : "", limits(found),
       preset === null ? "" : "default " + JSON.stringify(preset)];
     body.append(el("tr", "", el("td", name), el("td", facts.filter(Boolean).join(", ")),
-      el("td", text || found.description || "")));
+      prose("td", text || found.description)));
   }
   return body;
 };
@@ -106,7 +111,7 @@ const operation = (method, path, op) => {
   const box = el("details");
   box.id = op.operationId;
   box.append(el("summary", "", el("b", method.toUpperCase()), el("code", path), el("span", op.summary)));
-  const inside = el("div", op.description || "");
+  const inside = prose("div", op.description);
   const command = curl(method, path, op);
   const copy = el("button", "copy"), shown = el("div", "", el("pre", command));
   shown.className = "try";
@@ -118,11 +123,12 @@ const operation = (method, path, op) => {
       [p.name, p.schema, p.required, [p.in, p.description].filter(Boolean).join(": ")])));
   }
   for (const [type, media] of Object.entries((op.requestBody || { content: {} }).content)) {
-    inside.append(el("h3", "Body: " + type), table(fields(media.schema)));
+    const known = fields(media.schema);
+    inside.append(el("h3", "Body: " + type), known.length ? table(known) : el("div", "The bytes themselves"));
   }
   for (const [status, given] of Object.entries(op.responses).filter(([code]) => code < 300)) {
     const answer = resolve(given);
-    inside.append(el("h3", "Answer " + status), el("div", answer.description));
+    inside.append(el("h3", "Answer " + status), prose("div", answer.description));
     const json = (answer.content || {})["application/json"];
     if (json && json.schema) inside.append(table(fields(json.schema)));
   }
