@@ -25,7 +25,7 @@ types:
 check: types
     {{bin}}/ruff check .
     {{bin}}/ruff format --check .
-    {{bin}}/lint-imports
+    PYTHONPATH=typings {{bin}}/lint-imports --no-cache
     MYPYPATH=typings {{bin}}/mypy -p cidbus
 
 # The whole test suite; `just test -m 'not slow'` for the quick part.

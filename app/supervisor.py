@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+
 from cidbus.actors import IMPLEMENTED
 from cidbus.bus import Bus
 from cidbus.bus.keyring import Keyring

@@ -34,7 +34,9 @@ async def main() -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="just bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*COMPARISONS, []], help="which comparisons; all by default")
+    parser.add_argument(
+        "names", nargs="*", choices=[*COMPARISONS, []], help="which comparisons; all by default"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
 """The limits as processes: a bare nats-py responder, a bare aiohttp handler over it, and a bare bus stream.
 
-    python -m benchmarks.peers responder|http|sink URL SEED [PORT]
+python -m benchmarks.peers responder|http|sink URL SEED [PORT]
 """
 
 from __future__ import annotations

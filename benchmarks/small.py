@@ -39,7 +39,11 @@ async def compare(rounds: int) -> list[Ratio]:
         ours = await add_small(system)
         found = [
             await alternate(
-                Ratio(f"12-byte cat over HTTP, {connections} connections, against one bare request", "req/s", 0.85),
+                Ratio(
+                    f"12-byte cat over HTTP, {connections} connections, against one bare request",
+                    "req/s",
+                    0.85,
+                ),
                 rounds,
                 lambda n=connections: wrk(ours, n),
                 lambda n=connections: wrk(bare, n),
@@ -51,7 +55,10 @@ async def compare(rounds: int) -> list[Ratio]:
 
 async def add_small(system: Measured) -> str:
     api = f"{system.info.http}/api/v0/mcp/ipfs"
-    async with aiohttp.ClientSession() as session, session.post(f"{api}/add", json={"content": SMALL.decode()}) as reply:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{api}/add", json={"content": SMALL.decode()}) as reply,
+    ):
         return f"{api}/cat/{(await reply.json())['cid']}"
 
 

@@ -26,7 +26,9 @@ class Measured:
         self._stack = stack
 
     async def peer(self, kind: str, *arguments: str) -> None:
-        process = await start_python("benchmarks.peers", kind, self.info.nats, str(self.admin_seed), *arguments)
+        process = await start_python(
+            "benchmarks.peers", kind, self.info.nats, str(self.admin_seed), *arguments
+        )
         self._stack.push_async_callback(_end, process)
 
     async def http_peer(self) -> str:

@@ -15,9 +15,9 @@ from typing import Any, NoReturn, Self, TypeVar
 
 import orjson
 from nats.aio.msg import Msg
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from ..schemas.errors import TooLarge, Unavailable
+from ..schemas.errors import BadRequest, TooLarge, Unavailable
 from ..schemas.rows import ROOT, Call, Event, Request, Stream, Upload
 from ..schemas.wire import Wire
 from .envelope import deadline_header, raise_if_error, read_head
@@ -92,7 +92,7 @@ class Bus:
         `timeout_s` (the row's own by default).
         """
         msg = await self._ask(row, ask, timeout_s, at)
-        return row.reply.from_wire(msg.data)
+        return _read(row, msg)
 
     async def open(
         self, row: Stream[A, H, Any], ask: A, *, timeout_s: float | None = None, at: str | None = None
@@ -111,7 +111,11 @@ class Bus:
         read = TypeAdapter(list[row.item]).validate_json  # type: ignore[name-defined]
         async with await self.open(row, ask, timeout_s=timeout_s, at=at) as stream:
             async for chunk in stream:
-                for item in read(chunk):
+                try:
+                    items = read(chunk)
+                except ValidationError as error:
+                    raise Unavailable(f"the answer to {row.name} cannot be read: {error}") from error
+                for item in items:
                     yield item
 
     async def upload(
@@ -132,7 +136,7 @@ class Bus:
             chunks = cut(content if content is not None else _nothing())
             msg = await send_stream(self.link, msg.reply, chunks, timeout_s or row.timeout_s)
             raise_if_error(msg)
-        return row.reply.from_wire(msg.data)
+        return _read(row, msg)
 
     async def _ask(self, row: Call[A], ask: A, timeout_s: float | None, at: str | None) -> Msg:
         body = ask.to_wire()
@@ -219,6 +223,14 @@ class Subscription:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _read(row: Request[Any, R] | Upload[Any, R], msg: Msg) -> R:
+    try:
+        return row.reply.from_wire(msg.data)
+    except BadRequest as error:
+        # Not the caller's mistake: the actor speaks another version.
+        raise Unavailable(f"the answer to {row.name} cannot be read: {error}") from error
 
 
 async def _nothing() -> AsyncIterator[bytes]:

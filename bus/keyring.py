@@ -20,7 +20,8 @@ class Keyring:
         self.folder = folder
 
     def make_missing(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         for user in USERS:
             path = self.seed_path(user)
             if not path.exists():

@@ -1,7 +1,7 @@
 """One add: bytes, or a form of many files, become a DAG in the store, pinned in the same commit.
 
-    content ─┬─ bytes ─────────────> file ──┐
-             └─ form ──> files, links, … ──> tree ──> root ──commit──> Added
+content ─┬─ bytes ─────────────> file ──┐
+         └─ form ──> files, links, … ──> tree ──> root ──commit──> Added
 """
 
 from __future__ import annotations

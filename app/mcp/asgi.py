@@ -1,6 +1,6 @@
 """An ASGI application that hands every request to the bridge of a running system.
 
-    [ASGI scope] -> http or websocket to <bridge>/api/v0/mcp/… -> [ASGI messages]
+[ASGI scope] -> http or websocket to <bridge>/api/v0/mcp/… -> [ASGI messages]
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ Send = Callable[[Message], Awaitable[None]]
 BRIDGE_PREFIX = "/api/v0/mcp"
 # Headers that belong to one connection and not to the message (RFC 9110, 7.6.1).
 HOP_BY_HOP = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"host"}
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"host",
+    }
 )
 
 
@@ -57,7 +66,9 @@ class BridgeProxy:
         mounted = scope.get("root_path", "").encode()
         tail = raw.removeprefix(mounted).decode("ascii", "surrogateescape")
         query = scope.get("query_string", b"").decode("ascii", "surrogateescape")
-        return self._session, URL(f"{info.http}{BRIDGE_PREFIX}{tail}" + (f"?{query}" if query else ""), encoded=True)
+        return self._session, URL(
+            f"{info.http}{BRIDGE_PREFIX}{tail}" + (f"?{query}" if query else ""), encoded=True
+        )
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         session, url = await self._target(scope)

@@ -22,7 +22,9 @@ class IPFSModel:
     def __init__(self, server: MCPServer) -> None:
         self._server = server
 
-    async def add_content(self, content: str | bytes, filename: str | None = None, *, pin: bool = True) -> dict[str, Any]:
+    async def add_content(
+        self, content: str | bytes, filename: str | None = None, *, pin: bool = True
+    ) -> dict[str, Any]:
         """Store text or bytes; the result has `cid` and `content_size_bytes`."""
         client = await self._server.client()
         return await _result(client.ipfs.add(content, filename=filename, pin=pin))

@@ -36,7 +36,9 @@ def register(server: MCPServer, app: Any, prefix: str) -> None:
 
 
 def _register_aiohttp(server: MCPServer, app: web.Application, prefix: str) -> None:
-    settings = BridgeSettings(prefix=prefix, debug=server.debug_mode, isolation=server.isolation_mode, needed=IMPLEMENTED)
+    settings = BridgeSettings(
+        prefix=prefix, debug=server.debug_mode, isolation=server.isolation_mode, needed=IMPLEMENTED
+    )
     bus = Bus()
     add_routes(app, bus, settings)
 

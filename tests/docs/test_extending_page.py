@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-MODELS, ROW, HANDLER = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)
+MODELS, ROW, HANDLER = re.findall(
+    r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL
+)
 
 USE = """
 import asyncio

@@ -35,14 +35,18 @@ async def test_the_first_snippet_runs_as_printed(system, tmp_path):
         "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
     }
     ran = subprocess.run(
-        [sys.executable, str(tmp_path / "snippet.py")], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, str(tmp_path / "snippet.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert ran.stdout == "bafkreih43byuv2f6ils5kpsj2qwzbwgdd2pqzs6anwm3nhfrhlagqjektm\n"
 
 
 async def test_content_of_any_size_goes_in_and_out_with_the_functions_of_the_page(system):
     names: dict[str, object] = {}
-    exec("import json\n" + "\n".join(SNIPPETS[1:]), names)  # noqa: S102
+    exec("import json\n" + "\n".join(SNIPPETS[1:]), names)
     nc = await nats.connect(system.nats, nkeys_seed=system.info.client_seed, inbox_prefix="_INBOX_client")
     try:
         for size in (0, 1, 512 * 1024, 5_000_000):

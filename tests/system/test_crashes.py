@@ -39,7 +39,8 @@ async def one_round(system: Running, number: int, victim: str, acknowledged: dic
     """2,000 adds with a kill in the middle; returns how long it took until an add went through again."""
     random_sizes = random.Random(number)
     adds = [
-        add(system, os.urandom(random_sizes.choice((20, 300, 5_000, 40_000))), acknowledged) for _ in range(2000)
+        add(system, os.urandom(random_sizes.choice((20, 300, 5_000, 40_000))), acknowledged)
+        for _ in range(2000)
     ]
     killed = asyncio.create_task(kill_and_recover(system, victim, len(acknowledged) + 700, acknowledged))
     await in_parallel(32, adds)

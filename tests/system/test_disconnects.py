@@ -86,7 +86,9 @@ async def settled(system: Running) -> tuple[int, int]:
     async with asyncio.timeout(5):
         while await running_streams(system):
             await asyncio.sleep(0.05)
-    memory = sum(process.memory_info().rss for process in system.processes() if process.name() != "nats-server")
+    memory = sum(
+        process.memory_info().rss for process in system.processes() if process.name() != "nats-server"
+    )
     return open_files(system), memory
 
 

@@ -16,7 +16,14 @@ from .conftest import OCTETS, Running
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "data" / "golden_cids.json").read_text())
 PROFILES = ("unixfs-v0-2015", "unixfs-v1-2025")
-SIZES = {"empty": 0, "k256": 262144, "k256p1": 262145, "m1": 1 << 20, "m1p1": (1 << 20) + 1, "k256x174": 45613056}
+SIZES = {
+    "empty": 0,
+    "k256": 262144,
+    "k256p1": 262145,
+    "m1": 1 << 20,
+    "m1p1": (1 << 20) + 1,
+    "k256x174": 45613056,
+}
 SIZES |= {"m100": 100 << 20}
 NAMES = {"d5000_flat": "%04d", "d5000_hamt": "file-%05d-abcdefghij.txt"}
 
@@ -40,7 +47,9 @@ async def test_every_golden_directory_has_its_cid(running: Running, profile: str
     for name, names in NAMES.items():
         form = form_of({names % number: b"entry %d\n" % number for number in range(5000)})
         url = f"{running.api}/ipfs/add"
-        async with running.http.post(url, data=form[1], params={"profile": profile}, headers=form[0]) as answer:
+        async with running.http.post(
+            url, data=form[1], params={"profile": profile}, headers=form[0]
+        ) as answer:
             added = await answer.json()
         expected = GOLDEN["inputs"][name][profile]
         assert (added["cid"], added["dag_size_bytes"]) == (expected["cid"], expected["dag_size"])

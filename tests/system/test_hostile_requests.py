@@ -26,7 +26,6 @@ from .conftest import Running, running_system
 MIB = 1 << 20
 
 
-
 @pytest.fixture
 async def system():
     async with running_system() as running:
@@ -34,7 +33,9 @@ async def system():
         assert (await running.add(b"still here"))["success"]
 
 
-async def problem(system: Running, method: str, path: str, within_s: float = 1.0, **options: Any) -> dict[str, Any]:
+async def problem(
+    system: Running, method: str, path: str, within_s: float = 1.0, **options: Any
+) -> dict[str, Any]:
     """The problem document that a request is answered with, within a second."""
     began = time.monotonic()
     async with system.http.request(method, f"{system.api}{path}", **options) as answer:
@@ -76,7 +77,9 @@ async def test_malformed_cids_are_refused_by_every_row(system):
 
 async def test_a_cid_of_a_megabyte_is_refused(system):
     body = io.BytesIO(b'{"cid": "' + b"b" * MIB + b'"}')
-    found = await problem(system, "POST", "/ipfs/pin", data=body, headers={"Content-Type": "application/json"})
+    found = await problem(
+        system, "POST", "/ipfs/pin", data=body, headers={"Content-Type": "application/json"}
+    )
     assert (found["field"], found["limit"]) == ("cid", 512)
     async with system.http.get(f"{system.api}/ipfs/cat/{'b' * MIB}") as answer:
         assert answer.status in (400, 414, 431)
@@ -91,7 +94,9 @@ async def test_a_block_that_is_not_its_cid_is_refused(system):
 async def put(system: Running, cid: CID, block: bytes) -> CID:
     headers = {"Content-Type": "application/vnd.ipld.raw"}
     url = f"{system.api}/ipfs/block/put"
-    async with system.http.post(url, data=io.BytesIO(block), params={"cid": str(cid)}, headers=headers) as answer:
+    async with system.http.post(
+        url, data=io.BytesIO(block), params={"cid": str(cid)}, headers=headers
+    ) as answer:
         assert answer.status == 200, await answer.text()
     return cid
 
@@ -180,7 +185,9 @@ async def deep(system: Running, levels: int) -> CID:
         for _, block in bodies:
             await bus.upload(BLOCK_PUT, BlockPut(data=block, format="dag-pb"))
 
-    async with await Bus.connect(system.info.nats, Credentials("client", Path(system.info.client_seed))) as bus:
+    async with await Bus.connect(
+        system.info.nats, Credentials("client", Path(system.info.client_seed))
+    ) as bus:
         await asyncio.gather(*(worker(bus) for _ in range(64)))
     return cid
 
@@ -286,7 +293,9 @@ async def test_a_json_body_of_a_gigabyte_is_refused_at_once(system):
 
 async def test_unknown_and_misspelt_fields_are_refused_by_name(system):
     assert (await problem(system, "POST", "/ipfs/add", json={"contents": "x"}))["field"] == "contents"
-    assert (await problem(system, "POST", "/ipfs/pin", json={"cid": "bafkqaaa", "recursiv": True}))["field"] == "recursiv"
+    assert (await problem(system, "POST", "/ipfs/pin", json={"cid": "bafkqaaa", "recursiv": True}))[
+        "field"
+    ] == "recursiv"
     assert (await problem(system, "GET", "/ipfs/pins?typ=all"))["field"] == "typ"
 
 

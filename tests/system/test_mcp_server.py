@@ -58,7 +58,16 @@ server.register_with_app(app, prefix="/api/v0/mcp")
 async def uvicorn_of(app_or_module: object, folder: Path):
     """An ASGI application served by uvicorn: one in this process, or a module's in one of its own."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", f"{app_or_module}:app", "--port", str(port), "--log-level", "warning"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        f"{app_or_module}:app",
+        "--port",
+        str(port),
+        "--log-level",
+        "warning",
+    ]
     environment = os.environ | {"HOME": str(folder), "CIDBUS_DATA_DIR": str(folder / "data")}
     process = subprocess.Popen(command, cwd=folder, env=environment)
     try:

@@ -19,7 +19,15 @@ def complaints(name: str, links: Path) -> list[str]:
     for entry in (ROOT / "app").iterdir():
         (package / entry.name).symlink_to(entry)
     checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(HERE / name)],
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--strict",
+            "--config-file",
+            str(ROOT / "pyproject.toml"),
+            str(HERE / name),
+        ],
         env=os.environ | {"MYPYPATH": str(links)},
         capture_output=True,
         text=True,
