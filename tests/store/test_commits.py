@@ -34,6 +34,12 @@ class Gate:
         self._real(fd)
 
 
+@pytest.fixture
+def small_batches(monkeypatch):
+    monkeypatch.setattr(committer, "BATCH_BYTES", 8 * MIB)
+    monkeypatch.setattr(committer, "LIMIT_BYTES", 32 * MIB)
+
+
 @contextlib.contextmanager
 def no_file_longer_than(size: int):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -102,7 +108,7 @@ async def test_many_adds_at_once_share_their_commits(kit, store, monkeypatch):
     assert gate.passed <= 3
 
 
-async def test_put_waits_while_too_much_is_not_yet_on_disk(kit, store, monkeypatch):
+async def test_put_waits_while_too_much_is_not_yet_on_disk(kit, store, monkeypatch, small_batches):
     await kit.add(store, kit.leaf("makes the first pack"))
     gate = Gate(monkeypatch)
     count = 0
@@ -141,7 +147,7 @@ async def test_a_full_disk_fails_the_add_and_nothing_else(kit, store):
     assert await kit.held(store, [before, after]) == [True, True]
 
 
-async def test_a_full_disk_ends_an_add_that_is_already_long(kit, store):
+async def test_a_full_disk_ends_an_add_that_is_already_long(kit, store, small_batches):
     with no_file_longer_than(20 * MIB):
         async with store.session() as session:
             with pytest.raises(StorageFull):
