@@ -47,10 +47,9 @@ def table(ratios: list[Ratio]) -> str:
     for ratio in ratios:
         found = ratio.ratios
         wanted = "" if ratio.target is None else f"≥ {ratio.target:g}"
-        lines.append(
-            f"| {ratio.name} | {median(ratio.ours):,.0f} {ratio.unit} | {median(ratio.limit):,.0f} {ratio.unit} "
-            f"| {median(found):.2f} | {min(found):.2f}–{max(found):.2f} | {wanted} |"
-        )
+        ours, limit = (f"{median(side):,.0f} {ratio.unit}" for side in (ratio.ours, ratio.limit))
+        spread = f"{min(found):.2f}–{max(found):.2f}"
+        lines.append(f"| {ratio.name} | {ours} | {limit} | {median(found):.2f} | {spread} | {wanted} |")
     return "\n".join(lines)
 
 

@@ -26,7 +26,8 @@ function init() math.randomseed(os.time() + id * 7919); n = 0; run = tostring(ma
 function request()
   n = n + 1
   local head = id .. "-" .. run .. "-" .. n .. "-"
-  return wrk.format("POST", nil, {["Content-Type"] = "application/octet-stream"}, head .. string.rep("x", 1024 - #head))
+  local body = head .. string.rep("x", 1024 - #head)
+  return wrk.format("POST", nil, {["Content-Type"] = "application/octet-stream"}, body)
 end
 """
 
@@ -40,7 +41,7 @@ async def compare(rounds: int) -> list[Ratio]:
         found = [
             await alternate(
                 Ratio(
-                    f"12-byte cat over HTTP, {connections} connections, against one bare request",
+                    f"12-byte cat over HTTP, {connections} connections, against a bare one",
                     "req/s",
                     0.85,
                 ),

@@ -60,7 +60,7 @@ class AddedEntry(Reply):
 
 
 class Added(Reply):
-    """The root that was stored; for a tree, `entries` has its first 1,000 files and `entry_count` them all."""
+    """The root that was stored. Of a tree, `entries` has the first 1,000 files; `entry_count` counts all."""
 
     cid: str
     content_size_bytes: SizeBytes

@@ -20,9 +20,9 @@ from .writer import Writer
 T = TypeVar("T")
 
 # `put` waits while more than this is not yet on disk, counted over all sessions of the process.
-LIMIT_BYTES = 32 << 20
+LIMIT_BYTES = 48 << 20
 # A batch goes to disk without being asked when it has this much, so that hashing and writing overlap.
-BATCH_BYTES = 8 << 20
+BATCH_BYTES = 16 << 20
 
 
 class Committer:

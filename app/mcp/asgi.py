@@ -25,16 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 BRIDGE_PREFIX = "/api/v0/mcp"
 # Headers that belong to one connection and not to the message (RFC 9110, 7.6.1).
 HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"host",
-    }
+    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade host".split()
 )
 
 

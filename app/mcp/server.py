@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class MCPServer:
-    """One system. It starts with `start()`, `async with`, the web app it is registered with, or on its first use.
+    """One system. It starts with `start()`, `async with`, the web app it is registered with, or when first used.
 
     Args:
         debug_mode: detailed logs, and the routes `/debug` and `/operations`.

@@ -108,16 +108,17 @@ async def test_a_caller_cannot_announce_events(server, user):
 
 
 async def test_a_caller_cannot_make_an_actor_announce_a_forged_event(server, host):
-    async with await connect(server, "bridge") as listener, await connect(server, "client") as caller:
-        async with await listener.subscribe() as events:
-            for subject in ("cidbus.ipfs.pin.add", "$SRV.PING"):
-                await caller.link.control.publish(subject, b'{"cid":"abc"}', reply="cidbus.event.ipfs.pinned")
-            await caller.request(subjects.PIN, ipfs.PinRequest(cid="barrier"))
-            await host.bus.publish(
-                subjects.ADDED, ipfs.ContentAdded(cid="real", size_bytes=1, pinned=True, at=1.0)
-            )
-            name, _body = await anext(aiter(events))
-            assert name == "ipfs.added"
+    real = ipfs.ContentAdded(cid="real", size_bytes=1, pinned=True, at=1.0)
+    async with (
+        await connect(server, "bridge") as listener,
+        await connect(server, "client") as caller,
+        await listener.subscribe() as events,
+    ):
+        for subject in ("cidbus.ipfs.pin.add", "$SRV.PING"):
+            await caller.link.control.publish(subject, b'{"cid":"abc"}', reply="cidbus.event.ipfs.pinned")
+        await caller.request(subjects.PIN, ipfs.PinRequest(cid="barrier"))
+        await host.bus.publish(subjects.ADDED, real)
+        assert await anext(aiter(events)) == ("ipfs.added", real.to_wire())
 
 
 async def test_events_reach_callers_and_actors(server, host, actor):

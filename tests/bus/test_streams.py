@@ -124,8 +124,12 @@ async def test_an_actor_that_dies_in_the_middle_is_unavailable_soon(bus, host, a
         await anext(chunks)
         await host.bus.close()
         with pytest.raises(Unavailable):
-            while True:
-                await anext(chunks)
+            await drained(chunks)
+
+
+async def drained(chunks) -> None:
+    async for _ in chunks:
+        pass
 
 
 # ---- uploads --------------------------------------------------------------------------------------------
