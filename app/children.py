@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 2.0
 HEALTHY_AFTER_S = 2.0
-STOP_S = 20.0
+STOP_S = 30.0  # longer than the bridge gives accepted requests
 
 
 class Process(Protocol):

@@ -117,14 +117,17 @@ class _Routes:
 class BridgeServer:
     """A bridge that listens on `port`; leaving it as a context manager stops it."""
 
-    def __init__(self, runner: web.AppRunner, listener: asyncio.Server) -> None:
+    def __init__(self, runner: web.AppRunner, listener: asyncio.Server, bridge: Bridge) -> None:
         self._runner = runner
+        self._bridge = bridge
         self._listener = listener
         self.port: int = listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Accept nothing more, let what was accepted end within `shutdown_timeout_s`, then close."""
         self._listener.close()
+        # aiohttp takes in no more of a body once its cleanup has begun, so uploads end before it does.
+        await self._bridge.drain(self._bridge.settings.shutdown_timeout_s)
         await self._runner.cleanup()
 
     async def __aenter__(self) -> Self:
@@ -167,4 +170,4 @@ async def serve(
     except BaseException:
         await runner.cleanup()
         raise
-    return BridgeServer(runner, listener)
+    return BridgeServer(runner, listener, bridge)

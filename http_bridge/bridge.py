@@ -6,6 +6,8 @@ told as problem documents.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import itertools
 import secrets
 import time
@@ -41,6 +43,7 @@ class Bridge:
         self.settings = settings
         self.started_at = time.time()
         self.running = 0
+        self._drained: asyncio.Event | None = None
         self.held_bytes = 0
         self.session_id = secrets.token_hex(8)
         self.operations: deque[dict[str, Any]] = deque(maxlen=KEPT_OPERATIONS)
@@ -84,8 +87,17 @@ class Bridge:
                 return problem(conceal(failure), operation_id)
             finally:
                 self.running -= counted
+                if self._drained is not None and self.running == 0:
+                    self._drained.set()
 
         return self._recorded(answer) if self.settings.debug else answer
+
+    async def drain(self, timeout_s: float) -> None:
+        """Returns once no request runs any more, or after `timeout_s`; for when none is accepted now."""
+        self._drained = asyncio.Event()
+        if self.running:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._drained.wait(), timeout_s)
 
     def refuse_foreign_pages(self, request: web.Request) -> None:
         """Raise Forbidden if a browser sent this for a page of another site.

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class MCPServer:
-    """One system. It starts with `start()`, `async with`, the web app it is registered with, or when first used.
+    """One system; it starts with `start()`, `async with`, its web app, or when it is first used.
 
     Args:
         debug_mode: detailed logs, and the routes `/debug` and `/operations`.
