@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 from pydantic import TypeAdapter, ValidationError
 
 from ..schemas.errors import BadRequest, TooLarge, Unavailable
-from ..schemas.rows import ROOT, Call, Event, Request, Stream, Upload
+from ..schemas.rows import ROOT, Call, Event, Replied, Request, Stream, Upload
 from ..schemas.wire import Wire
 from .envelope import deadline_header, raise_if_error, read_head
 from .link import Credentials, Link
@@ -225,7 +225,7 @@ class Subscription:
         await self.aclose()
 
 
-def _read(row: Request[Any, R] | Upload[Any, R], msg: Msg) -> R:
+def _read(row: Replied[Any, R], msg: Msg) -> R:
     try:
         return row.reply.from_wire(msg.data)
     except BadRequest as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from ..schemas.rows import Call, Event, Request, Row, Stream, Upload
+from ..schemas.rows import Call, Event, Replied, Row, Stream
 
 __all__ = ["Endpoint", "Service", "SERVICE_PREFIX"]
 
@@ -81,7 +81,7 @@ def outcome(error: BaseException | None) -> str:
 
 def _schemas(row: Row) -> dict[str, str]:
     models: dict[str, Any] = {"request": row.ask} if isinstance(row, Call) else {}
-    if isinstance(row, Request | Upload):
+    if isinstance(row, Replied):
         models["response"] = row.reply
     elif isinstance(row, Stream):
         models |= {"head": row.head, "item": row.item}

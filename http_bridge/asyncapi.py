@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..schemas.rows import Call, Event, Request, Row, Stream, Upload
+from ..schemas.rows import Call, Event, Replied, Row, Stream
 from ..schemas.subjects import ROWS
 from .json_schemas import REFERENCE, Document, references_and_schemas
 
@@ -44,7 +44,7 @@ def _key(row: Row) -> str:
 
 def _answers(row: Row) -> list[type[BaseModel]]:
     """The models that come back, or that an event carries."""
-    if isinstance(row, Request | Upload):
+    if isinstance(row, Replied):
         return [row.reply]
     if isinstance(row, Event):
         return [row.event]

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from ..schemas.ipfs import FileHead, TarHead
-from ..schemas.rows import Call, Request, Stream, Upload
+from ..schemas.rows import Call, Replied, Stream, Upload
 from ..schemas.subjects import ACTORS, calls
 from .json_schemas import REFERENCE, Document, references_and_schemas
 from .paths import served_paths
@@ -80,7 +80,7 @@ def _models(rows: list[Call[Any]]) -> Iterator[type[BaseModel]]:
     """Every model that an answer may bear."""
     yield from (Operation, Problem)
     for row in rows:
-        if isinstance(row, Request | Upload):
+        if isinstance(row, Replied):
             yield row.reply
         elif isinstance(row, Stream) and row.item is not bytes:
             yield row.item
@@ -155,7 +155,7 @@ class _Operations:
 
     def _answers(self, method: str) -> Document:
         row = self._row
-        if isinstance(row, Request | Upload):
+        if isinstance(row, Replied):
             body = {"allOf": [self._schemas[Operation], self._schemas[row.reply]]}
             return {"200": _answer(row.reply.__doc__ or row.summary, {JSON: {"schema": body}}, method)}
         assert isinstance(row, Stream)

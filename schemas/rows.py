@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from .wire import Empty, Wire
 
-__all__ = ["Row", "Request", "Stream", "Upload", "Event", "Call", "ROOT"]
+__all__ = ["Row", "Replied", "Request", "Stream", "Upload", "Event", "Call", "ROOT"]
 
 ROOT = "cidbus"
 
@@ -70,8 +70,8 @@ class Call(Row, Generic[A]):
         return f"{ROOT}.at.{instance}.{self.name}"
 
 
-class Request(Call[A], Generic[A, R]):
-    kind = "request"
+class Replied(Call[A], Generic[A, R]):
+    """A call that one reply answers."""
 
     def __init__(
         self,
@@ -86,6 +86,12 @@ class Request(Call[A], Generic[A, R]):
     ) -> None:
         super().__init__(name, ask, summary, http=http, timeout_s=timeout_s, repeatable=repeatable)
         self.reply = reply
+
+
+class Request(Replied[A, R]):
+    """One body in, one reply out."""
+
+    kind = "request"
 
 
 class Stream(Call[A], Generic[A, H, I]):
@@ -113,25 +119,11 @@ class Stream(Call[A], Generic[A, H, I]):
         self.items = items
 
 
-class Upload(Call[A], Generic[A, R]):
+class Upload(Replied[A, R]):
     """A request that carries its content inside (`content` or `data` fields) is answered at once; one that
     does not is answered by a grant, and the bytes follow."""
 
     kind = "upload"
-
-    def __init__(
-        self,
-        name: str,
-        ask: type[A],
-        reply: type[R],
-        summary: str,
-        *,
-        http: str | tuple[str, ...] = (),
-        timeout_s: float = 30.0,
-        repeatable: bool = False,
-    ) -> None:
-        super().__init__(name, ask, summary, http=http, timeout_s=timeout_s, repeatable=repeatable)
-        self.reply = reply
 
 
 class Event(Row, Generic[E]):

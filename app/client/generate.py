@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from cidbus.schemas import subjects
-from cidbus.schemas.rows import Call, Request, Stream, Upload
+from cidbus.schemas.rows import Call, Replied, Request, Stream, Upload
 from cidbus.schemas.subjects import ACTORS, calls
 from cidbus.schemas.wire import Empty, Wire
 
@@ -68,7 +68,7 @@ def _imports(text: str) -> str:
 
 
 def _modules_of(row: Call[Any]) -> Iterator[str]:
-    models = [row.ask, *([row.reply] if isinstance(row, Request | Upload) else [])]
+    models = [row.ask, *([row.reply] if isinstance(row, Replied) else [])]
     if isinstance(row, Stream):
         models += [row.head, row.item]
     for model in models:

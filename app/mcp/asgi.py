@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
-if TYPE_CHECKING:
-    from .server import MCPServer
+from ..data_dir import Info
 
 __all__ = ["BridgeProxy"]
 
@@ -30,10 +29,10 @@ HOP_BY_HOP = frozenset(
 
 
 class BridgeProxy:
-    """Mount it under any prefix; it starts the system on its first request if nothing has before."""
+    """Mount it under any prefix; it calls `start` for each request, which starts the system if it must."""
 
-    def __init__(self, server: MCPServer) -> None:
-        self._server = server
+    def __init__(self, start: Callable[[], Awaitable[Info]]) -> None:
+        self._start = start
         self._session: aiohttp.ClientSession | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +47,7 @@ class BridgeProxy:
             await session.close()
 
     async def _target(self, scope: Scope) -> tuple[aiohttp.ClientSession, URL]:
-        info = await self._server.start()
+        info = await self._start()
         if self._session is None:
             # Content is passed on as it is, whatever its size and however long it takes.
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)

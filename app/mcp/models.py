@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+from cidbus.client import Client
 from cidbus.schemas.wire import Wire
-
-if TYPE_CHECKING:
-    from .server import MCPServer
 
 __all__ = ["IPFSModel"]
 
@@ -19,35 +17,35 @@ class IPFSModel:
     """IPFS operations of one server. Every result has `success`, `operation_id` and `duration_ms` beside the
     fields of the row's reply; what fails raises the BusError that says why."""
 
-    def __init__(self, server: MCPServer) -> None:
-        self._server = server
+    def __init__(self, client: Callable[[], Awaitable[Client]]) -> None:
+        self._client = client
 
     async def add_content(
         self, content: str | bytes, filename: str | None = None, *, pin: bool = True
     ) -> dict[str, Any]:
         """Store text or bytes; the result has `cid` and `content_size_bytes`."""
-        client = await self._server.client()
+        client = await self._client()
         return await _result(client.ipfs.add(content, filename=filename, pin=pin))
 
     async def get_content(self, cid: str, *, limit_bytes: int = 64 * 2**20) -> bytes:
         """The bytes of a file of at most `limit_bytes`; larger ones are read with `client().ipfs.cat`."""
-        client = await self._server.client()
+        client = await self._client()
         async with await client.ipfs.cat(cid) as stream:
             return await stream.read(limit_bytes)
 
     async def pin_content(self, cid: str, *, name: str | None = None) -> dict[str, Any]:
         """Keep content; the result has `pinned`."""
-        client = await self._server.client()
+        client = await self._client()
         return await _result(client.ipfs.pin_add(cid, name=name))
 
     async def unpin_content(self, cid: str) -> dict[str, Any]:
         """Let content be collected; the result has `pinned`."""
-        client = await self._server.client()
+        client = await self._client()
         return await _result(client.ipfs.pin_rm(cid))
 
     async def list_pins(self, *, limit: int = 10_000) -> dict[str, Any]:
         """The first `limit` pins, as `pins` and `count`."""
-        client = await self._server.client()
+        client = await self._client()
         started = time.perf_counter()
         pins: list[dict[str, Any]] = []
         async for pin in client.ipfs.pin_ls():

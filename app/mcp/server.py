@@ -76,7 +76,7 @@ class MCPServer:
             scale=scale or {},
         )
         _set_log_level("DEBUG" if debug_mode else log_level)
-        self.ipfs_model = IPFSModel(self)
+        self.ipfs_model = IPFSModel(self.client)
         self.models = {"ipfs": self.ipfs_model}
         self._system: System | None = None
         self._client: Client | None = None

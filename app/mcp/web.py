@@ -8,24 +8,34 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from cidbus.actors import IMPLEMENTED
 from cidbus.bus import Bus
+from cidbus.bus.link import Link
 from cidbus.http_bridge import BridgeSettings, add_routes
 from cidbus.schemas.errors import BadRequest
 
+from ..data_dir import Info
 from .asgi import BridgeProxy
 
-if TYPE_CHECKING:
-    from .server import MCPServer
-
-__all__ = ["register"]
+__all__ = ["Embedded", "register"]
 
 
-def register(server: MCPServer, app: Any, prefix: str) -> None:
+class Embedded(Protocol):
+    """What an application needs of the server that it starts and stops with itself."""
+
+    debug_mode: bool
+    isolation_mode: bool
+
+    async def start(self) -> Info: ...
+    async def stop(self) -> None: ...
+    async def link(self) -> Link: ...
+
+
+def register(server: Embedded, app: Any, prefix: str) -> None:
     """Add the routes to `app`; raises BadRequest if it is of no kind known here."""
     if isinstance(app, web.Application):
         _register_aiohttp(server, app, prefix)
@@ -35,7 +45,7 @@ def register(server: MCPServer, app: Any, prefix: str) -> None:
         raise BadRequest("app", f"{type(app).__name__} is not an aiohttp, FastAPI or Starlette application")
 
 
-def _register_aiohttp(server: MCPServer, app: web.Application, prefix: str) -> None:
+def _register_aiohttp(server: Embedded, app: web.Application, prefix: str) -> None:
     settings = BridgeSettings(
         prefix=prefix, debug=server.debug_mode, isolation=server.isolation_mode, needed=IMPLEMENTED
     )
@@ -53,8 +63,8 @@ def _register_aiohttp(server: MCPServer, app: web.Application, prefix: str) -> N
     app.cleanup_ctx.append(running)
 
 
-def _register_asgi(server: MCPServer, app: Any, prefix: str) -> None:
-    proxy = BridgeProxy(server)
+def _register_asgi(server: Embedded, app: Any, prefix: str) -> None:
+    proxy = BridgeProxy(server.start)
     app.mount(prefix or "/", proxy)
     inner = app.router.lifespan_context
 
