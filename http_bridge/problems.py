@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from multidict import istr
 
 from ..schemas.errors import BusError, Cancelled, Internal, Unavailable
 
@@ -20,7 +21,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-OPERATION_ID = "X-Operation-ID"
+OPERATION_ID = istr("X-Operation-ID")
 SERVER = {"Server": "cidbus"}
 PROBLEM_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:cidbus:problem:"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 
 from ..bus import IncomingStream
 from ..schemas.errors import Unavailable, UnsatisfiableRange
@@ -33,8 +33,10 @@ from .sending import send
 __all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute", "content_route"]
 
 IMMUTABLE = "public, max-age=29030400, immutable"
-DURATION = "X-Operation-Duration-MS"
-CONTENT_SIZE = "X-Content-Size"
+# As `istr`, a name is folded to lower case once and not for every answer.
+DURATION = istr("X-Operation-Duration-MS")
+CONTENT_SIZE = istr("X-Content-Size")
+IPFS_PATH = istr("X-IPFS-Path")
 # Query fields that say how an answer is presented, not what is asked for.
 PRESENTATION = frozenset({"filename", "download"})
 
@@ -194,6 +196,14 @@ class FileRoute(ContentRoute):
         headers[DURATION] = duration_text(started)
         return web.StreamResponse(headers=headers)
 
+    async def send_opened(
+        self, request: web.Request, ask: CatRequest, stream: Incoming, operation_id: str, started: float
+    ) -> web.StreamResponse:
+        """The whole file that a stream has been opened for."""
+        async with stream:
+            headers = self._headers(ask, self.etag(ask), operation_id)
+            return await self._content(request, ask, stream, self._part(ask, stream), headers, started, 200)
+
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
         ask = await ask_of_body(self._row.ask, request, self._bridge)
@@ -228,7 +238,7 @@ class FileRoute(ContentRoute):
         headers = self.base.copy()
         headers[hdrs.ETAG] = etag
         headers[OPERATION_ID] = operation_id
-        headers["X-IPFS-Path"] = ipfs_path(ask.cid, ask.path)
+        headers[IPFS_PATH] = ipfs_path(ask.cid, ask.path)
         return headers
 
     def _present(self, request: web.Request, ask: CatRequest, first: bytes, headers: Headers) -> None:
