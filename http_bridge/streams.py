@@ -270,8 +270,9 @@ class FileRoute(ContentRoute):
         if whole is not None and len(whole) > part.length:
             whole = whole[part.first : part.first + part.length]
         first = whole if whole is not None else await anext(stream, b"")
-        sample = first if status == 200 or part.first == 0 else await self._first_bytes(request, ask)
-        self._present(request, ask, sample, headers)
+        # A range has the media type of the file, wherever it begins and however short it is.
+        shown = status == 200 or (part.first == 0 and len(first) >= min(part.size, media.SNIFFED_BYTES))
+        self._present(request, ask, first if shown else await self._first_bytes(request, ask), headers)
         headers[DURATION] = duration_text(started)
         if whole is not None:
             return web.Response(status=status, body=whole, headers=headers)
@@ -280,7 +281,7 @@ class FileRoute(ContentRoute):
         return await send(request, headers, chunks, status=status, stall_s=self._settings.write_timeout_s)
 
     async def _first_bytes(self, request: web.Request, ask: CatRequest) -> bytes:
-        """The file's first bytes: a range has the media type of the file, wherever it begins."""
+        """The file's first bytes, or none if its name says its type."""
         name = request.query.get("filename") or ask.path.rpartition("/")[2]
         if media.by_name(name) is not None:
             return b""

@@ -216,11 +216,10 @@ async def test_head_has_no_ranges(web, shelf):
         assert (response.status, response.headers["Content-Length"]) == (200, "10")
 
 
-async def test_a_range_has_the_media_type_of_the_file(web, shelf):
+@pytest.mark.parametrize("asked", ["bytes=9-19", "bytes=0-1", "bytes=-5", "bytes=0-"])
+async def test_a_range_has_the_media_type_of_the_file(web, shelf, asked):
     cid = shelf.put(b"\x89PNG\r\n\x1a\n" + bytes(2_000_000))
-    assert (
-        await header(web, f"/ipfs/cat/{cid}", "Content-Type", headers={"Range": "bytes=9-19"}) == "image/png"
-    )
+    assert await header(web, f"/ipfs/cat/{cid}", "Content-Type", headers={"Range": asked}) == "image/png"
 
 
 # ---- media types and names ---------------------------------------------------------------------------------
