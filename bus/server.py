@@ -55,7 +55,7 @@ def render_config(
     keyring.make_missing()
     monitoring = f'http: "127.0.0.1:{monitoring_port}"' if monitoring_port else '# http: "127.0.0.1:8222"'
     places = {
-        "server_name": f"cidbus-{socket.gethostname()}",
+        "server_name": server_name(keyring),
         "host": host,
         "port": str(port),
         "monitoring": monitoring + "  # monitoring pages, unauthenticated: loopback only",
@@ -66,6 +66,11 @@ def render_config(
     for place, value in places.items():
         text = text.replace("{{" + place + "}}", value)
     return text
+
+
+def server_name(keyring: Keyring) -> str:
+    """A name that only this system's server has."""
+    return f"cidbus-{keyring.public_key('admin')[-8:]}"
 
 
 def _user(keyring: Keyring, user: str) -> str:
@@ -125,14 +130,15 @@ class EmbeddedServer:
 
     async def _until_listening(self) -> None:
         assert self._process is not None
+        ours = f'"server_name":"{server_name(self.keyring)}"'.encode()
         while True:
             if self._process.returncode is not None:
                 raise Unavailable(f"nats-server ended at once; see {self.data_dir / 'nats' / 'nats.log'}")
             with contextlib.suppress(OSError):
                 reader, writer = await asyncio.open_connection(self.host, self.port)
-                greeting = await reader.read(5)
+                greeting = await reader.readline()
                 writer.close()
-                if greeting.startswith(b"INFO"):
+                if ours in greeting:  # and not another server's on the same port
                     return
             await asyncio.sleep(0.02)
 
