@@ -75,20 +75,23 @@ class Bridge:
             try:
                 if request.method not in SAFE_METHODS and hdrs.ORIGIN in request.headers:
                     self.refuse_foreign_pages(request)
-                return await handler(request, operation_id)
+                response = await handler(request, operation_id)
             except BusError as error:
-                return problem(error, operation_id)
+                response = problem(error, operation_id)
             except (ConnectionError, RequestPayloadError) as error:
                 # Either the client is gone and reads this no more, or its body breaks HTTP's framing.
-                return problem(BadRequest("body", f"it broke off: {error}"), operation_id)
+                response = problem(BadRequest("body", f"it broke off: {error}"), operation_id)
             except web.HTTPException:
                 raise
             except Exception as failure:
-                return problem(conceal(failure), operation_id)
+                response = problem(conceal(failure), operation_id)
             finally:
                 self.running -= counted
                 if self._drained is not None and self.running == 0:
                     self._drained.set()
+            if self._drained is not None:
+                response.force_close()  # else a busy client's next request would come on the same connection
+            return response
 
         return self._recorded(answer) if self.settings.debug else answer
 

@@ -265,6 +265,22 @@ async def test_requests_that_were_accepted_end_before_the_bridge_does(bus, host,
         await stopping
 
 
+async def test_a_bridge_that_stops_closes_connections_after_their_answer(bus, host, shelf):
+    request = b'POST /api/v0/mcp/ipfs/pin HTTP/1.1\r\nHost: x\r\nContent-Length: 14\r\n\r\n{"cid":"slow"}'
+    bridge = await serve(bus)
+    reader, writer = await asyncio.open_connection("127.0.0.1", bridge.port)
+    writer.write(request)
+    await shelf.started.get()
+    stopping = asyncio.create_task(bridge.stop())
+    await asyncio.sleep(0)
+    shelf.go.set()
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"Connection: close" in head
+    await stopping
+    writer.close()
+
+
 async def test_an_application_of_ones_own_gets_the_same_routes(bus, host):
     async def hello(_request):
         return aiohttp_web.Response(text="hello")
