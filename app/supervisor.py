@@ -15,6 +15,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -195,9 +196,13 @@ class System:
             await asyncio.sleep(0.02)
 
     async def _actors_answer(self, bus: Bus) -> bool:
-        answered = [answer["name"] for answer in await bus.discover("PING", wait_s=0.05)]
-        wanted = [(SERVICE_PREFIX + name, self.options.scale.get(name, 1)) for name in IMPLEMENTED]
-        return all(answered.count(name) >= count for name, count in wanted)
+        wanted = {SERVICE_PREFIX + name: self.options.scale.get(name, 1) for name in IMPLEMENTED}
+
+        def complete(answers: list[dict[str, Any]]) -> bool:
+            names = [answer["name"] for answer in answers]
+            return all(names.count(name) >= count for name, count in wanted.items())
+
+        return complete(await bus.discover("PING", wait_s=0.1, until=complete))
 
     async def _bridge_answers(self) -> bool:
         if self.options.scale.get("bridge", 1) == 0:

@@ -9,6 +9,7 @@ async with await bus.open(CAT, CatRequest(cid="bafy…")) as stream:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
@@ -165,19 +166,31 @@ class Bus:
         await subscription.start(subjects)
         return subscription
 
-    async def discover(self, verb: str, name: str = "", *, wait_s: float = 0.3) -> list[dict[str, Any]]:
-        """What every actor answers to `$SRV.<verb>` (PING, INFO or STATS) within `wait_s` seconds."""
+    async def discover(
+        self,
+        verb: str,
+        name: str = "",
+        *,
+        wait_s: float = 0.3,
+        until: Callable[[list[dict[str, Any]]], bool] = lambda _: False,
+    ) -> list[dict[str, Any]]:
+        """What every actor answers to `$SRV.<verb>` (PING, INFO or STATS) within `wait_s` seconds, or sooner
+        if what has come satisfies `until`."""
         found: list[dict[str, Any]] = []
+        enough = asyncio.Event()
 
         def collect(msg: Msg | None, _number: str) -> None:
             if msg is not None and msg.data:
                 found.append(orjson.loads(msg.data))
+                if until(found):
+                    enough.set()
 
         inbox_id, reply = self.link.inbox.open(collect)
         try:
             subject = f"$SRV.{verb}" + (f".{name}" if name else "")
             await self.link.inbox.publish(subject, b"", reply)
-            await asyncio.sleep(wait_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(enough.wait(), wait_s)
         finally:
             self.link.inbox.close(inbox_id)
         return found

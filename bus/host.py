@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from ..schemas.errors import BusError, Busy, DeadlineExceeded, NotFound
 from ..schemas.rows import ROOT, Call, Event, Request
 from ..schemas.subjects import ACTORS
-from .actor import Actor, handlers_of
+from .actor import Actor, handlers_of, shortcuts_of
 from .answers import AlreadyTold, Answers
 from .client import Bus
 from .envelope import REPLY_PREFIXES, error_reply, seconds_left
@@ -46,7 +46,10 @@ class Host:
         self.bus = bus
         self.instance = instance or secrets.token_hex(8)
         actor.bus, actor.instance, actor.software_version = bus, self.instance, version
-        endpoints = [Endpoint(row, handler) for row, handler in handlers_of(actor).items()]
+        shortcuts = shortcuts_of(actor)
+        endpoints = [
+            Endpoint(row, handler, shortcuts.get(row)) for row, handler in handlers_of(actor).items()
+        ]
         self._calls = {subject: e for e in endpoints for subject in _subjects(e.row, self.instance)}
         self._events = {e.row.subject: e for e in endpoints if isinstance(e.row, Event)}
         summary = ACTORS[actor.name].summary if actor.name in ACTORS else actor.name
@@ -109,6 +112,8 @@ class Host:
         if endpoint is None:
             await self._fail(msg, NotFound("subject", msg.subject))
             return
+        if endpoint.at_once is not None and not msg.headers and await self._answer_at_once(endpoint, msg):
+            return
         lane = self._request_lane if isinstance(endpoint.row, Request) else self._stream_lane
         if not lane.submit(lambda: self._serve(endpoint, msg)):
             endpoint.refuse()
@@ -128,6 +133,21 @@ class Host:
         answer = self._service.answer(msg.subject)
         if answer and msg.reply.startswith(REPLY_PREFIXES):
             await self.bus.link.inbox.publish(msg.reply, answer)
+
+    async def _answer_at_once(self, endpoint: Endpoint, msg: Msg) -> bool:
+        """Answer from memory if the shortcut can; its errors are the answer too."""
+        started = time.perf_counter()
+        failed = ""
+        try:
+            content = endpoint.at_once(endpoint.row.ask.from_wire(msg.data))  # type: ignore[misc, union-attr]
+            if content is None:
+                return False
+            await self.bus.link.inbox.publish(msg.reply, content)
+        except Exception as failure:
+            failed = outcome(failure)
+            await self._fail(msg, failure)
+        endpoint.record(time.perf_counter() - started, failed)
+        return True
 
     # ---- handlers called --------------------------------------------------------------------------------
 

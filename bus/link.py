@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 RECONNECT_WAIT_S = 0.2
 PING_INTERVAL_S = 10
+# Chunks on their way over all streams of a process together, 64 MiB, while there are no more than 64 of them.
+WINDOWS = 128
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ class Link:
 
     @property
     def window(self) -> int:
-        """How many chunks of 512 KiB a new stream may have on their way: 16 MiB, or 4 MiB among many."""
-        return 32 if self.streams <= 4 else 8
+        """How many chunks of 512 KiB a stream may have on their way: 16 MiB alone, less among many."""
+        return max(2, min(32, WINDOWS // max(1, self.streams)))
 
     async def flush(self) -> None:
         """Returns once the server has taken everything published before."""

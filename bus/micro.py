@@ -23,11 +23,17 @@ _TYPE = "io.nats.micro.v1.{}_response"
 
 
 class Endpoint:
-    """One row that an actor handles: the handler and its counters."""
+    """One row that an actor handles: the handler, its shortcut if it has one, and their counters."""
 
-    def __init__(self, row: Call[Any] | Event[Any], handler: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        row: Call[Any] | Event[Any],
+        handler: Callable[..., Any],
+        at_once: Callable[[Any], bytes | None] | None = None,
+    ) -> None:
         self.row = row
         self.handler = handler
+        self.at_once = at_once
         self.requests = self.errors = self.refused = 0
         self.seconds = self.longest_s = 0.0
         self.last_error = ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -24,6 +25,9 @@ class DebugDisabled(Forbidden):
     kind = "debug_disabled"
 
 
+Enough = Callable[[list[dict[str, Any]]], bool]
+
+
 class Health:
     """Answers about the system, asked of the actors themselves at the time of the question."""
 
@@ -37,7 +41,7 @@ class Health:
 
     async def ready(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         """Every needed actor answers; 503 with those that do not."""
-        missing = self._missing(await self._actors())
+        missing = self._missing(await self._needed_actors())
         if missing or not self._bridge.bus.connected:
             return problem(Unavailable("not every needed actor answers", missing=missing), operation_id)
         return json_answer({"status": "ready"}, operation_id)
@@ -112,17 +116,19 @@ class Health:
 
     async def _actors(self) -> dict[str, list[str]]:
         """The instances that answer, by actor."""
-        actors: dict[str, list[str]] = {}
-        for pong in await self._discover("PING"):
-            actors.setdefault(_actor(pong), []).append(str(pong.get("id")))
-        return {actor: sorted(actors[actor]) for actor in sorted(actors)}
+        return _instances(await self._discover("PING"))
+
+    async def _needed_actors(self) -> dict[str, list[str]]:
+        """The same, without waiting for more once every needed actor has answered."""
+        return _instances(await self._discover("PING", lambda found: not self._missing(_instances(found))))
 
     def _missing(self, actors: dict[str, list[str]]) -> list[str]:
         return [actor for actor in self._settings.needed if actor not in actors]
 
-    async def _discover(self, verb: str) -> list[dict[str, Any]]:
+    async def _discover(self, verb: str, until: Enough = lambda _: False) -> list[dict[str, Any]]:
+        wait_s = self._settings.discovery_wait_s
         try:
-            found = await self._bridge.bus.discover(verb, wait_s=self._settings.discovery_wait_s)
+            found = await self._bridge.bus.discover(verb, wait_s=wait_s, until=until)
         except BusError:
             return []  # without a connection nobody answers
         return [answer for answer in found if str(answer.get("name", "")).startswith(SERVICE_PREFIX)]
@@ -130,6 +136,13 @@ class Health:
     def _require_debug(self) -> None:
         if not self._settings.debug:
             raise DebugDisabled("this page is only there in debug mode", error_type="DebugDisabled")
+
+
+def _instances(answers: list[dict[str, Any]]) -> dict[str, list[str]]:
+    actors: dict[str, list[str]] = {}
+    for answer in answers:
+        actors.setdefault(_actor(answer), []).append(str(answer.get("id")))
+    return {actor: sorted(actors[actor]) for actor in sorted(actors)}
 
 
 def _actor(answer: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
-from ...bus import CHUNK_BYTES, Actor, handles
+from ...bus import CHUNK_BYTES, Actor, answers_at_once, handles
 from ...schemas import ipfs, subjects
 from ...schemas.errors import BadRequest, BusError, InvalidContent, TooLarge
 from ...schemas.rows import Event
@@ -76,16 +76,17 @@ class IpfsActor(Actor):
         )
         return added
 
+    @answers_at_once(subjects.CAT)
+    def cat_at_once(self, ask: ipfs.CatRequest) -> bytes | None:
+        """A small file asked for whole by its own CID goes out without a head: its bytes say it all."""
+        if ask.path or ask.offset or ask.length is not None:
+            return None
+        content = small_file(self._store, CID.parse(ask.cid))
+        return content if content is not None and len(content) <= CHUNK_BYTES else None
+
     @handles(subjects.CAT)
     async def cat(self, ask: ipfs.CatRequest) -> AsyncIterator[ipfs.FileHead | bytes]:
-        """A small file asked for whole by its own CID goes out without a head: its bytes say it all."""
-        cid = CID.parse(ask.cid)
-        if not ask.path and not ask.offset and ask.length is None:
-            content = small_file(self._store, cid)
-            if content is not None and len(content) <= CHUNK_BYTES:
-                yield content
-                return
-        file = await open_file(self._store, await self._resolve(cid, ask.path))
+        file = await open_file(self._store, await self._resolve(CID.parse(ask.cid), ask.path))
         start, count = file.span(ask.offset, ask.length)
         yield ipfs.FileHead(cid=str(file.cid), size_bytes=file.size_bytes, offset=start, length=count)
         async for piece in file.read(start, count):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 
 import orjson
 import pytest
 
-from cidbus.bus import CHUNK_BYTES, serving, streams
+from cidbus.bus import CHUNK_BYTES, Actor, answers_at_once, handles, serving, streams
+from cidbus.bus.testing import connect, hosted
 from cidbus.schemas import ipfs, subjects
 from cidbus.schemas.errors import BadRequest, NotFound, Unavailable
 
@@ -224,3 +226,34 @@ async def until(condition) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+# ---- shortcuts ------------------------------------------------------------------------------------------
+
+
+class Quick(Actor):
+    """Answers one CID from memory and everything else as a stream."""
+
+    name = "ipfs"
+
+    @answers_at_once(subjects.CAT)
+    def cat_at_once(self, ask: ipfs.CatRequest) -> bytes | None:
+        if ask.cid == "none":
+            raise NotFound("block", ask.cid)
+        return b"at hand" if ask.cid == "quick" else None
+
+    @handles(subjects.CAT)
+    async def cat(self, ask: ipfs.CatRequest) -> AsyncIterator[ipfs.FileHead | bytes]:
+        yield b"from the handler"
+
+
+async def test_what_is_at_hand_is_answered_without_the_handler(server):
+    async with hosted(server, Quick()), await connect(server) as bus:
+        contents = [
+            (await bus.open(subjects.CAT, ipfs.CatRequest(cid=cid))).whole for cid in ("quick", "other")
+        ]
+        assert contents == [b"at hand", b"from the handler"]
+        with pytest.raises(NotFound):
+            await bus.open(subjects.CAT, ipfs.CatRequest(cid="none"))
+        (stats,) = await bus.discover("STATS")
+        assert (stats["endpoints"][0]["num_requests"], stats["endpoints"][0]["num_errors"]) == (3, 1)

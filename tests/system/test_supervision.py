@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
@@ -71,16 +73,15 @@ def test_an_impossible_scale_is_refused(scale):
 
 async def test_two_bridges_share_a_port():
     async with running_system(scale={"bridge": 2}) as system:
-        assert len(system.pids("bridge")) == 2
+        assert len(set(system.pids("bridge"))) == 2
         system.kill("bridge", 0)
-        cid = None
-        for _ in range(50):
+        for _ in range(250):
             try:
-                cid = (await system.add(b"through the other"))["cid"]
+                added = await system.add(b"through the other")
                 break
-            except OSError:
-                continue
-        assert cid is not None
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.01)  # the kernel forgets a dead listener in its own time
+        assert added["success"]
 
 
 def up(folder: Path) -> subprocess.Popen[str]:
