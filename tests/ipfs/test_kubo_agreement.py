@@ -32,6 +32,7 @@ class Kubo:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            cwd=repo,  # the library leaves a log where it is run
         )
         self._buffer = b""
         self._answer(b"READY")
