@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from .batch import Batch, Pending, Request, Ticket
@@ -35,6 +36,7 @@ class Committer:
         self._running = Batch()
         self._task: asyncio.Task[None] | None = None
         self._room = asyncio.Event()
+        self._unended: set[bytes] = set()
 
     def find(self, key: bytes) -> Pending | None:
         """A block that is not yet on disk."""
@@ -84,8 +86,19 @@ class Committer:
             batch.drop(keys)
             batch.tickets.pop(ticket.key, None)
         if ticket.registered or ticket.key in self._running.tickets:
-            return self.request(_nothing, ending=ticket)
+            return self._end(ticket.key)
         return None
+
+    def _end(self, key: bytes) -> Request:
+        # Not the session's own ticket: what befell its blocks must not keep its protection from ending.
+        request = self.request(_nothing, ending=Ticket(key, registered=True))
+        request.done.add_done_callback(partial(self._end_later, key))
+        return request
+
+    def _end_later(self, key: bytes, done: asyncio.Future[Any]) -> None:
+        """On a full disk not even the end of a session can be written: it goes with the next batch."""
+        if not done.cancelled() and done.exception() is not None:
+            self._unended.add(key)
 
     async def flush(self) -> None:
         """Make durable what has been put."""
@@ -114,6 +127,7 @@ class Committer:
     async def _run(self) -> None:
         try:
             while self._open.wanted:
+                self._end_unended()
                 self._open.refuse_failed()
                 self._running, self._open = self._open, Batch()
                 self._running.settle(await self._write(self._running))
@@ -121,6 +135,11 @@ class Committer:
                 self._room.set()
         finally:
             self._task = None
+
+    def _end_unended(self) -> None:
+        keys, self._unended = self._unended, set()
+        for key in keys:
+            self._end(key)
 
     async def _write(self, batch: Batch) -> BaseException | None:
         """What kept the batch from being durable, if anything did."""

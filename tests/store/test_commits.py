@@ -343,3 +343,25 @@ async def test_a_missing_pin_of_a_commit_changes_nothing_for_others(kit, store):
     (error,), _ = await asyncio.gather(remove, put)
     assert isinstance(error, NotFound)
     assert await store.has(block.cid)
+
+
+async def test_a_session_whose_end_finds_the_disk_full_ends_with_the_next_commit(
+    kit, store, small_batches, monkeypatch
+):
+    async with store.session() as session:
+        for _ in range(20):
+            block = kit.leaf(os.urandom(MIB))
+            await session.put(block.cid, block.data)
+        await session.flush()
+        change = store._index.change
+        monkeypatch.setattr(store._index, "change", refuse)
+    monkeypatch.setattr(store._index, "change", change)
+    assert (await store.stat()).blocks == 20
+    later = kit.leaf("later")
+    await kit.add(store, later, pin=later)
+    await store.collect()
+    assert (await store.stat()).blocks == 1
+
+
+def refuse(_change):
+    raise StorageFull("full")
