@@ -68,7 +68,12 @@ class DataDir:
         return descriptor
 
     def read_info(self) -> Info | None:
-        """The running system, or None if none has said that it runs here."""
+        """The running system, or None if none runs here; what a killed one has left does not count."""
+        try:
+            os.close(self.lock())
+            return None
+        except (Conflict, FileNotFoundError):
+            pass
         try:
             return Info.from_wire(self.info_path.read_bytes())
         except FileNotFoundError:

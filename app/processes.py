@@ -42,6 +42,7 @@ class BridgeOptions:
     nats: str = DEFAULT_NATS
     data_dir: Path = DEFAULT_DATA_DIR
     isolation: bool = False
+    share_port: bool = False
     debug: bool = False
 
 
@@ -107,9 +108,17 @@ async def _bridge(options: BridgeOptions) -> int:
     settings = BridgeSettings(
         version=__version__, debug=options.debug, isolation=options.isolation, needed=IMPLEMENTED
     )
-    # Several bridges may share one port: the kernel spreads the connections over them.
-    async with bus, await serve(bus, options.host, options.port, settings, reuse_port=True):
+    # Bridges of one system may share a port, and the kernel spreads the connections over them; without
+    # being told so a bridge refuses a port that somebody listens on.
+    server = await serve(bus, options.host, options.port, settings, reuse_port=options.share_port or None)
+    async with bus, server:
         return await _until(stop, closed)
+
+
+def running_nats(data_dir: Path) -> str:
+    """The NATS server of the system that runs in this folder, or the usual one if none does."""
+    info = DataDir(data_dir).read_info()
+    return DEFAULT_NATS if info is None else info.nats
 
 
 async def _connect(url: str, data_dir: DataDir, user: str, closed: asyncio.Event) -> Bus:

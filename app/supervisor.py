@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import tempfile
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from .children import Child, PythonProcess
 from .data_dir import DEFAULT_DATA_DIR, DataDir, Info, ProcessInfo
 
 __all__ = ["System", "UpOptions"]
+
+log = logging.getLogger(__name__)
 
 READY_S = 30.0
 NATS_PORT = 4222
@@ -148,6 +151,7 @@ class System:
                 await self._add(name, PythonProcess(["actor", name, *self._common()]))
         bridge = ["bridge", "--host", host, "--port", str(port), *self._common()]
         bridge += ["--isolation"] if self.options.isolation else []
+        bridge += ["--share-port"] if self.options.scale.get("bridge", 1) > 1 else []
         for _ in range(self.options.scale.get("bridge", 1)):
             await self._add("bridge", PythonProcess(bridge))
 
@@ -180,7 +184,11 @@ class System:
 
     def _tell(self) -> Info:
         info = self.info
-        self.data_dir.write_info(info)
+        try:
+            self.data_dir.write_info(info)
+        except OSError as error:
+            # A full disk must not keep what is stored from being read and collected.
+            log.warning("%s could not be written: %s", self.data_dir.info_path, error)
         return info
 
     # ---- being ready ------------------------------------------------------------------------------------

@@ -92,4 +92,8 @@ def read_head(headers: dict[str, str] | None, model: type[W]) -> W | None:
 def read_end(headers: dict[str, str] | None) -> int | None:
     """The total that a last chunk announces, or None if the chunk is not the last."""
     text = headers.get(END) if headers else None
-    return None if text is None else int(text)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise BadRequest(END, "not a whole number of bytes")
+    return int(text)

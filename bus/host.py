@@ -9,6 +9,7 @@ outlive the grace time, `on_stop`, close the connections.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -16,8 +17,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 
-from ..schemas.errors import BusError, Busy, DeadlineExceeded, NotFound
+from ..schemas.errors import BusError, Busy, DeadlineExceeded, NotFound, Unavailable
 from ..schemas.rows import ROOT, Call, Event, Request
 from ..schemas.subjects import ACTORS
 from .actor import Actor, handlers_of, shortcuts_of
@@ -33,6 +35,7 @@ __all__ = ["Host"]
 log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
+DRAIN_S = 1.0
 _PENDING = {"pending_msgs_limit": 100_000, "pending_bytes_limit": 256 * 1024 * 1024}
 
 
@@ -59,6 +62,7 @@ class Host:
         self._request_lane = Lane(actor.max_running, actor.max_waiting)
         self._stream_lane = Lane(actor.max_streams, actor.max_waiting)
         self._subscriptions: list[Any] = []
+        self._takes_no_more = False
 
     # ---- life -------------------------------------------------------------------------------------------
 
@@ -82,8 +86,21 @@ class Host:
 
     async def stop(self, grace_s: float = GRACE_S) -> None:
         """Finish what was accepted, cancel what takes longer than `grace_s`, then close the connections."""
-        if self.bus.connected:
-            await asyncio.gather(*(subscription.drain() for subscription in self._subscriptions))
+        try:
+            await self._finish_accepted(grace_s)
+        finally:
+            await self.actor.on_stop()
+            await self.bus.close()
+
+    async def _finish_accepted(self, grace_s: float) -> None:
+        # Without a server there is nothing to drain, and its return must not bring new requests.
+        drains = [asyncio.ensure_future(s.drain()) for s in self._subscriptions if self.bus.connected]
+        if drains:
+            _, late = await asyncio.wait(drains, timeout=DRAIN_S)
+            for drain in late:
+                drain.cancel()
+            await asyncio.gather(*drains, return_exceptions=True)
+        self._takes_no_more = True
         lanes = [asyncio.create_task(lane.drain()) for lane in (self._request_lane, self._stream_lane)]
         await asyncio.wait(lanes, timeout=grace_s)
         self._streams.cancel_all("the actor is stopping")
@@ -91,10 +108,9 @@ class Host:
         await self._request_lane.cancel()
         await self._stream_lane.cancel()
         await asyncio.gather(*lanes)
-        await self.actor.on_stop()
         if self.bus.connected:
-            await self.bus.link.flush()
-        await self.bus.close()
+            with contextlib.suppress(NatsError, TimeoutError):
+                await asyncio.wait_for(self.bus.link.flush(), DRAIN_S)
 
     def _load(self) -> dict[str, int]:
         return {
@@ -108,6 +124,9 @@ class Host:
     async def _receive(self, msg: Msg) -> None:
         if not msg.reply.startswith(REPLY_PREFIXES):
             return  # nobody could be answered there, or the answer would be a forged event
+        if self._takes_no_more:
+            await self._fail(msg, Unavailable("this instance is stopping"))
+            return
         endpoint = self._calls.get(msg.subject)
         if endpoint is None:
             await self._fail(msg, NotFound("subject", msg.subject))

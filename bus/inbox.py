@@ -1,7 +1,8 @@
 """Where answers arrive: one subscription per connection, fanned out to whoever waits.
 
 `[request] -> subject` with `reply = <prefix>.<id>` and `[answer] -> <prefix>.<id>`; a stream numbers its
-requests, `<prefix>.<id>.<n>`. The prefix ends in 128 random bits, so nobody can guess it.
+requests, `<prefix>.<id>.<n>`. The prefix ends in 128 random bits, so no other
+user can guess it; programs that share one key, as all clients may, also share its inboxes.
 """
 
 from __future__ import annotations

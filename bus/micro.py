@@ -16,7 +16,9 @@ import orjson
 
 from ..schemas.rows import Call, Event, Replied, Row, Stream
 
-__all__ = ["Endpoint", "Service", "SERVICE_PREFIX"]
+__all__ = ["Endpoint", "Service", "SERVICE_PREFIX", "VERBS"]
+
+VERBS = ("PING", "INFO", "STATS")
 
 SERVICE_PREFIX = "cidbus-"
 _TYPE = "io.nats.micro.v1.{}_response"
@@ -123,7 +125,8 @@ class Service:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        return "$SRV.*", f"$SRV.*.{self.name}", f"$SRV.*.{self.name}.{self.instance}"
+        names = ("", f".{self.name}", f".{self.name}.{self.instance}")
+        return tuple(f"$SRV.{verb}{name}" for verb in VERBS for name in names)
 
     def answer(self, subject: str) -> bytes:
         """The answer to one `$SRV.<verb>…` request; empty for a verb that the standard does not have."""

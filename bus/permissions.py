@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..schemas.rows import ROOT
 from ..schemas.subjects import ACTORS
-from .micro import SERVICE_PREFIX
+from .micro import SERVICE_PREFIX, VERBS
 
 __all__ = ["CALLERS", "USERS", "Permissions", "permissions_of"]
 
@@ -56,5 +56,6 @@ def _asks(name: str) -> tuple[str, str]:
 
 
 def _discovery(actor: str) -> tuple[str, ...]:
+    # Spelt out: `$SRV.*` would let an actor subscribe to `$SRV.>` and overhear what others are asked.
     service = SERVICE_PREFIX + actor
-    return "$SRV.*", f"$SRV.*.{service}", f"$SRV.*.{service}.*"
+    return tuple(f"$SRV.{verb}{name}" for verb in VERBS for name in ("", f".{service}", f".{service}.*"))

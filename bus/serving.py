@@ -112,7 +112,9 @@ class _Served:
         elif word == "stop":
             self._caller_is_gone = True
             self.cancel("the caller stopped the stream")
-        elif not word.isdigit() or len(self._requests) >= MAX_WINDOW:
+        elif not (word.isascii() and word.isdecimal() and len(word) < 20):
+            await self._streams.fail(msg.reply, BadRequest("sequence", "not a number, `hold` or `stop`"))
+        elif len(self._requests) >= MAX_WINDOW:
             await self._streams.fail(
                 msg.reply, BadRequest("window", "too many requests at once", limit=MAX_WINDOW)
             )

@@ -92,7 +92,7 @@ class _Routes:
     def add_fallback(self) -> None:
         """Whatever else is asked below the prefix: 405 with the methods that are served there, or 404."""
         refuse = self._bridge.guard(self._refuse)
-        self._resource("/{tail:.*}").add_route(hdrs.METH_ANY, refuse, expect_handler=self._expect)
+        self._resource(r"/{tail:[\s\S]*}").add_route(hdrs.METH_ANY, refuse, expect_handler=self._expect)
 
     def _get(self, path: str, handler: Handler, *, counted: bool = True) -> None:
         guarded = self._bridge.guard(handler, counted=counted)

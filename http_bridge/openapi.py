@@ -11,7 +11,7 @@ from ..schemas.ipfs import FileHead, TarHead
 from ..schemas.rows import Call, Replied, Stream, Upload
 from ..schemas.subjects import ACTORS, calls
 from .json_schemas import REFERENCE, Document, references_and_schemas
-from .paths import served_paths
+from .paths import ANY_PATH, served_paths
 from .problems import PROBLEM_TYPE, REASONS
 
 __all__ = ["openapi_document"]
@@ -100,7 +100,7 @@ class _Operations:
         method, _, pattern = line.partition(" ")
         for below, path in enumerate(served_paths(self._row, pattern)):
             name = self._id + (".path" if below else "")
-            shown = path.replace("{path:.*}", "{path}")
+            shown = path.replace(ANY_PATH, "/{path}")
             yield method.lower(), shown, self._operation(name, method, shown)
             if method == "GET":
                 yield "head", shown, self._operation(f"{name}.head", "HEAD", shown)

@@ -35,6 +35,7 @@ class Adding:
         self._executor = executor
         self._profile: Profile = profile_named(ask.profile)
         self._listed: list[AddedEntry] = []
+        self._file_count = 0
         self._size_bytes = 0
 
     async def run(self, content: AsyncIterator[bytes]) -> Added:
@@ -110,6 +111,7 @@ class Adding:
         return await build_symlink(target, self._session, self._profile)
 
     def _list(self, path: str, node: Node) -> None:
+        self._file_count += 1
         if len(self._listed) < MAX_LISTED:
             self._listed.append(AddedEntry(path=path, cid=str(node.cid), size_bytes=node.size_bytes))
 
@@ -122,7 +124,7 @@ class Adding:
         name = root.name or self._ask.filename
         if not root.is_directory:
             return await self._commit(root.node, name)
-        return await self._commit(root.node, name, entry_count=tree.entry_count)
+        return await self._commit(root.node, name, entry_count=self._file_count)
 
     async def _commit(self, root: Node, name: str | None, entry_count: int | None = None) -> Added:
         ask = self._ask

@@ -42,8 +42,12 @@ Folder = Annotated[
 ]  # fmt: skip
 DATA_DIR = Path("~/.cidbus")
 
-Nats = Annotated[str, typer.Option("--nats", metavar="URL", help="The NATS server to join.")]
-NATS = "nats://127.0.0.1:4222"
+Nats = Annotated[
+    str | None,
+    typer.Option(
+        "--nats", metavar="URL", help="The NATS server to join; that of the running system if not given."
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Log everything.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only CIDs.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import DATA_DIR, NATS, Debug, Folder, Nats
+from .options import DATA_DIR, Debug, Folder, Nats
 from .talking import told
 
 __all__ = ["actor", "bridge", "up"]
@@ -65,7 +65,7 @@ def _count(text: str) -> tuple[str, int]:
 
 def actor(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Names of actors, such as ipfs.")],
-    nats: Nats = NATS,
+    nats: Nats = None,
     data_dir: Folder = DATA_DIR,
     debug: Debug = False,
 ) -> None:
@@ -73,32 +73,42 @@ def actor(
     with told():
         from cidbus.actors import IMPLEMENTED
 
-        from ..processes import ActorOptions, run_actor
+        from ..processes import ActorOptions, run_actor, running_nats
 
         for name in names:
             if name not in IMPLEMENTED:
                 known = ", ".join(IMPLEMENTED)
                 raise typer.BadParameter(f"{name!r} is not one of {known}", param_hint="NAME")
-        options = ActorOptions(names=tuple(names), nats=nats, data_dir=data_dir, debug=debug)
+        url = nats or running_nats(data_dir)
+        options = ActorOptions(names=tuple(names), nats=url, data_dir=data_dir, debug=debug)
         _end(lambda: run_actor(options))
 
 
 def bridge(
     host: Host = "127.0.0.1",
     port: Port = 8000,
-    nats: Nats = NATS,
+    nats: Nats = None,
     data_dir: Folder = DATA_DIR,
     isolation: Annotated[
         bool, typer.Option("--isolation", help="Say that the system is a throw-away one.")
+    ] = False,
+    share_port: Annotated[
+        bool, typer.Option("--share-port", help="Let other bridges of this system listen on the same port.")
     ] = False,
     debug: Debug = False,
 ) -> None:
     """Run an HTTP bridge in this process; any number of them may run."""
     with told():
-        from ..processes import BridgeOptions, run_bridge
+        from ..processes import BridgeOptions, run_bridge, running_nats
 
         options = BridgeOptions(
-            host=host, port=port, nats=nats, data_dir=data_dir, isolation=isolation, debug=debug
+            host=host,
+            port=port,
+            nats=nats or running_nats(data_dir),
+            data_dir=data_dir,
+            isolation=isolation,
+            share_port=share_port,
+            debug=debug,
         )
         _end(lambda: run_bridge(options))
 

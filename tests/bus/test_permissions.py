@@ -69,6 +69,8 @@ async def quiet(_error):
         "_INBOX_bridge.>",
         "_INBOX.>",
         "$SYS.>",
+        "$SRV.>",
+        "$SRV.*",
     ],
 )
 async def test_an_actor_cannot_subscribe_to_what_is_not_its_own(server, subject):
