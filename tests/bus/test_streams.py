@@ -257,3 +257,17 @@ async def test_what_is_at_hand_is_answered_without_the_handler(server):
             await bus.open(subjects.CAT, ipfs.CatRequest(cid="none"))
         (stats,) = await bus.discover("STATS")
         assert (stats["endpoints"][0]["num_requests"], stats["endpoints"][0]["num_errors"]) == (3, 1)
+
+
+@pytest.mark.parametrize("word", ["²", "-1", "x", "1" * 30])
+async def test_a_word_that_is_no_number_is_answered_by_an_error(bus, word):
+    nc = bus.link.control
+    first = await nc.request("cidbus.ipfs.cat", b'{"cid":"abc","length":10000000}')
+    assert orjson.loads((await nc.request(f"{first.reply}.{word}", b"")).data)["code"] == 400
+
+
+async def test_an_end_that_is_no_number_is_answered_by_an_error(bus):
+    nc = bus.link.control
+    grant = await nc.request("cidbus.ipfs.add", b"{}")
+    answer = await nc.request(f"{grant.reply}.1", b"", headers={"Cidbus-End": "abc"})
+    assert orjson.loads(answer.data)["code"] == 400

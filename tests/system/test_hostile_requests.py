@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from cidbus.actors.ipfs import dagpb, unixfs
 from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
@@ -308,3 +309,12 @@ async def test_a_get_of_a_tree_with_extractable_names_is_a_good_archive(system):
     async with system.http.get(f"{system.api}/ipfs/tar/{cid}") as answer:
         with tarfile.open(fileobj=io.BytesIO(await answer.read())) as archive:
             assert sorted(archive.getnames()) == [cid, f"{cid}/a.txt", f"{cid}/sub", f"{cid}/sub/b.txt"]
+
+
+async def test_a_name_with_a_newline_is_reached_by_its_path(system):
+    leaf = await put(system, CID.of(RAW, b"odd"), b"odd")
+    cid, block = directory_block([Link(leaf, "new\nline", 3)])
+    await put(system, cid, block)
+    async with system.http.get(URL(f"{system.api}/ipfs/cat/{cid}/new%0Aline", encoded=True)) as answer:
+        assert await answer.read() == b"odd"
+    assert (await problem(system, "GET", "/nothing%0Ahere"))["status"] == 404

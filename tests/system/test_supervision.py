@@ -124,3 +124,43 @@ async def test_private_folders_are_private(running):
     assert path.stat().st_mode & 0o777 == 0o700
     await until(lambda: (path / "ipfs").is_dir())
     assert (path / "ipfs").stat().st_mode & 0o077 == 0
+
+
+async def test_a_bridge_refuses_the_port_of_another(running):
+    port = running.info.http.rpartition(":")[2]
+    command = [sys.executable, "-m", "cidbus", "bridge", "--port", port, "--data-dir", running.info.data_dir]
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, told = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode != 0
+    assert b"address already in use" in told
+
+
+async def test_an_actor_joins_the_running_system_without_being_told_its_server(running):
+    command = [sys.executable, "-m", "cidbus", "actor", "ipfs", "--data-dir", running.info.data_dir]
+    process = await asyncio.create_subprocess_exec(*command)
+    try:
+        while len((await running.get("/stats"))["actors"]) < 2:
+            assert process.returncode is None
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+
+
+async def test_what_a_killed_system_left_is_not_told_as_running(tmp_path):
+    async with running_system(throw_away=False, data_dir=tmp_path) as system:
+        left = system.system.data_dir.info_path.read_bytes()
+    folder = DataDir(tmp_path)
+    folder.info_path.write_bytes(left)
+    assert folder.read_info() is None
+
+
+async def test_parts_that_are_all_told_to_end_at_once_end_soon(tmp_path):
+    process = up(tmp_path)
+    assert process.stdout.readline()
+    children = psutil.Process(process.pid).children()
+    began = time.monotonic()
+    for each in [*children, psutil.Process(process.pid)]:
+        each.terminate()
+    assert await asyncio.to_thread(process.wait, 30) == 0
+    assert time.monotonic() - began < 8
+    process.stdout.close()
