@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,10 @@ async def test_a_system_is_found_by_its_data_directory(server, actor, seed: Path
     folder.write_info(
         Info(http="", nats=server.url, client_seed=str(seed), data_dir=str(tmp_path), actors=[])
     )
+    lock = folder.lock()  # as a running system holds it
     async with hosted(server, actor), Client.connect(data_dir=tmp_path) as client:
         assert (await client.ipfs.version()).version
+    os.close(lock)
 
 
 async def test_a_client_can_be_awaited_and_closed_by_hand(server, actor, seed: Path):
