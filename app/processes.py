@@ -15,11 +15,11 @@ from cidbus.bus.process import run, stop_on_signals
 from cidbus.schemas.errors import BusError
 
 from .data_dir import DEFAULT_DATA_DIR, DataDir
-from .supervisor import System, UpOptions
+from .supervisor import NATS_PORT, System, UpOptions
 
 __all__ = ["ActorOptions", "BridgeOptions", "UpOptions", "run_actor", "run_bridge", "run_up"]
 
-DEFAULT_NATS = "nats://127.0.0.1:4222"
+DEFAULT_NATS = f"nats://127.0.0.1:{NATS_PORT}"
 CONNECT_S = 30.0
 # The bridge or an actor that loses its bus for good ends with this code, and is started again.
 LOST_BUS = 3

@@ -30,7 +30,7 @@ from cidbus.schemas.errors import BadRequest, Conflict, Unavailable
 from .children import Child, PythonProcess
 from .data_dir import DEFAULT_DATA_DIR, DataDir, Info, ProcessInfo
 
-__all__ = ["System", "UpOptions"]
+__all__ = ["NATS_PORT", "System", "UpOptions"]
 
 log = logging.getLogger(__name__)
 
