@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cidbus.actors.ipfs.importer import import_file
-from cidbus.actors.ipfs.pins import PinRecord
-from cidbus.actors.ipfs.profiles import profile_named
-from cidbus.actors.ipfs.store import BlockStore
-from cidbus.actors.ipfs.walk import children
+from cidbus.actors.ipfs.codecs.walk import children
+from cidbus.actors.ipfs.store.pins import PinRecord
+from cidbus.actors.ipfs.store.store import BlockStore
+from cidbus.actors.ipfs.unixfs.importer import import_file
+from cidbus.actors.ipfs.unixfs.profiles import profile_named
 
 from .ratio import Ratio, alternate
 

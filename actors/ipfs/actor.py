@@ -16,15 +16,15 @@ from ...schemas import ipfs, subjects
 from ...schemas.errors import BadRequest, BusError, InvalidContent, TooLarge
 from ...schemas.rows import Event
 from ...schemas.wire import Wire
-from .adding import Adding
 from .cid import CID, CODECS
+from .codecs.walk import children
 from .identity import Identity
-from .listing import ls, resolve, stat
-from .pins import PinRecord
-from .reader import open_file, small_file
-from .store import BlockStore
-from .tar import tar_stream
-from .walk import children
+from .store.pins import PinRecord
+from .store.store import BlockStore
+from .unixfs.adding import Adding
+from .unixfs.listing import ls, resolve, stat
+from .unixfs.reader import open_file, small_file
+from .unixfs.tar import tar_stream
 
 __all__ = ["IpfsActor"]
 

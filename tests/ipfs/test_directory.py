@@ -4,15 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs import dagpb, tree, unixfs
 from cidbus.actors.ipfs.cid import CID
-from cidbus.actors.ipfs.dagpb import Link, link_size
-from cidbus.actors.ipfs.directory import DIRECTORY_DATA, build_directory, build_symlink, is_sharded
-from cidbus.actors.ipfs.hamt import name_hash
-from cidbus.actors.ipfs.importer import import_bytes
-from cidbus.actors.ipfs.listing import ls, resolve, resolve_steps, stat
-from cidbus.actors.ipfs.profiles import PROFILES, V0_2015, V1_2025, Profile
-from cidbus.actors.ipfs.tree import Tree
+from cidbus.actors.ipfs.codecs import dagpb
+from cidbus.actors.ipfs.codecs.dagpb import Link, link_size
+from cidbus.actors.ipfs.unixfs import tree, unixfs
+from cidbus.actors.ipfs.unixfs.directory import DIRECTORY_DATA, build_directory, build_symlink, is_sharded
+from cidbus.actors.ipfs.unixfs.hamt import name_hash
+from cidbus.actors.ipfs.unixfs.importer import import_bytes
+from cidbus.actors.ipfs.unixfs.listing import ls, resolve, resolve_steps, stat
+from cidbus.actors.ipfs.unixfs.profiles import PROFILES, V0_2015, V1_2025, Profile
+from cidbus.actors.ipfs.unixfs.tree import Tree
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, TooLarge
 
 SHARD_ALL = Profile("sharded", 1, True, 1024, 1024, "block-bytes", shard_above_bytes=0)
@@ -110,7 +111,7 @@ async def test_one_name_of_a_sharded_directory_is_found_with_few_blocks(blocks):
 
 
 async def test_names_that_collide_in_every_bit_cannot_share_a_shard(blocks, monkeypatch):
-    monkeypatch.setattr("cidbus.actors.ipfs.hamt.name_hash", lambda name: 42)
+    monkeypatch.setattr("cidbus.actors.ipfs.unixfs.hamt.name_hash", lambda name: 42)
     with pytest.raises(BadRequest, match="same hash"):
         await build_directory([("a", small()), ("b", small())], blocks, SHARD_ALL)
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.directory import build_symlink
-from cidbus.actors.ipfs.importer import import_bytes
-from cidbus.actors.ipfs.profiles import V0_2015
-from cidbus.actors.ipfs.tree import Tree
+from cidbus.actors.ipfs.unixfs.directory import build_symlink
+from cidbus.actors.ipfs.unixfs.importer import import_bytes
+from cidbus.actors.ipfs.unixfs.profiles import V0_2015
+from cidbus.actors.ipfs.unixfs.tree import Tree
 
 ANSWER_S = 60
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs import multipart
-from cidbus.actors.ipfs.multipart import Form, is_form
+from cidbus.actors.ipfs.unixfs import multipart
+from cidbus.actors.ipfs.unixfs.multipart import Form, is_form
 from cidbus.schemas.errors import BadRequest, TooLarge
 
 BOUNDARY = "----cidbus1234"

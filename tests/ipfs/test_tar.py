@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs import tar, unixfs
-from cidbus.actors.ipfs.directory import build_symlink
-from cidbus.actors.ipfs.importer import import_bytes
-from cidbus.actors.ipfs.profiles import PROFILES, V0_2015, V1_2025, Profile
-from cidbus.actors.ipfs.tar import tar_stream
-from cidbus.actors.ipfs.tree import Tree
-from cidbus.actors.ipfs.unixfs import UnixFS
+from cidbus.actors.ipfs.unixfs import tar, unixfs
+from cidbus.actors.ipfs.unixfs.directory import build_symlink
+from cidbus.actors.ipfs.unixfs.importer import import_bytes
+from cidbus.actors.ipfs.unixfs.profiles import PROFILES, V0_2015, V1_2025, Profile
+from cidbus.actors.ipfs.unixfs.tar import tar_stream
+from cidbus.actors.ipfs.unixfs.tree import Tree
+from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, TooLarge
 
 SHARDED = Profile("sharded", 1, True, 16, 3, "block-bytes", shard_above_bytes=0)

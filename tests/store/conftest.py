@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from cidbus.actors.ipfs.cid import CID, CODECS, RAW
-from cidbus.actors.ipfs.pins import PinRecord
-from cidbus.actors.ipfs.store import BlockStore
+from cidbus.actors.ipfs.store.pins import PinRecord
+from cidbus.actors.ipfs.store.store import BlockStore
 
 LINKS = CODECS["json"]
 WORKER = Path(__file__).with_name("worker.py")

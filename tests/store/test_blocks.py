@@ -7,10 +7,10 @@ import os
 
 import pytest
 
-from cidbus.actors.ipfs import lookup
 from cidbus.actors.ipfs.blocks import BlockSink, BlockSource
 from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
-from cidbus.actors.ipfs.index import Entry
+from cidbus.actors.ipfs.store import lookup
+from cidbus.actors.ipfs.store.index import Entry
 from cidbus.schemas.errors import CorruptBlock, NotFound
 
 

@@ -8,12 +8,12 @@ import threading
 
 import pytest
 
-from cidbus.actors.ipfs import gc
-from cidbus.actors.ipfs.diskset import DiskSet
-from cidbus.actors.ipfs.locks import FileLock
-from cidbus.actors.ipfs.pins import PinRecord
-from cidbus.actors.ipfs.upkeep import Upkeep
-from cidbus.actors.ipfs.writer import Writer
+from cidbus.actors.ipfs.store import gc
+from cidbus.actors.ipfs.store.diskset import DiskSet
+from cidbus.actors.ipfs.store.locks import FileLock
+from cidbus.actors.ipfs.store.pins import PinRecord
+from cidbus.actors.ipfs.store.upkeep import Upkeep
+from cidbus.actors.ipfs.store.writer import Writer
 from cidbus.schemas.errors import Conflict, NotFound, StorageFull, Unavailable
 
 MIB = 1 << 20
@@ -100,7 +100,7 @@ async def test_a_pin_made_after_the_mark_is_walked_before_the_sweep(kit, store, 
         real(self)
 
     def gc_pin(change):
-        from cidbus.actors.ipfs.pins import write_pin
+        from cidbus.actors.ipfs.store.pins import write_pin
 
         write_pin(change, PinRecord(root.cid), kit.now)
 

@@ -10,8 +10,8 @@ import resource
 
 import pytest
 
-from cidbus.actors.ipfs import committer, packs
-from cidbus.actors.ipfs.pins import PinRecord
+from cidbus.actors.ipfs.store import committer, packs
+from cidbus.actors.ipfs.store.pins import PinRecord
 from cidbus.schemas.errors import BadRequest, NotFound, StorageFull, TooLarge
 
 MIB = 1 << 20

@@ -6,8 +6,8 @@ import random
 
 import lmdb
 
-from cidbus.actors.ipfs import diskset
-from cidbus.actors.ipfs.diskset import DiskSet
+from cidbus.actors.ipfs.store import diskset
+from cidbus.actors.ipfs.store.diskset import DiskSet
 
 
 def test_it_agrees_with_a_set_in_memory(tmp_path):

@@ -9,13 +9,13 @@ import sys
 import lmdb
 import pytest
 
-from cidbus.actors.ipfs.environment import DAMAGE, Environment
+from cidbus.actors.ipfs.store.environment import DAMAGE, Environment
 
 TABLES = ("one", "two")
 GROW = """
 import sys
 from pathlib import Path
-from cidbus.actors.ipfs.environment import Environment
+from cidbus.actors.ipfs.store.environment import Environment
 env = Environment.open(Path(sys.argv[1]), ("one", "two"), map_bytes=1 << 16)
 for number in range(2000):
     env.write(lambda tables: tables.put("two", b"%d" % number, bytes(1000))) if number % 100 == 0 else None

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from cidbus.actors.ipfs.pins import PinRecord
+from cidbus.actors.ipfs.store.pins import PinRecord
 from cidbus.schemas.errors import Conflict, NotFound
 
 # A small world, so that blocks meet again: leaves, nodes of two leaves, and roots over two nodes.

@@ -8,8 +8,8 @@ import cbrrr
 import pytest
 
 from cidbus.actors.ipfs.cid import CID
-from cidbus.actors.ipfs.packs import HEADER, PackFile
-from cidbus.actors.ipfs.scan import Damage, scan
+from cidbus.actors.ipfs.store.packs import HEADER, PackFile
+from cidbus.actors.ipfs.store.scan import Damage, scan
 from cidbus.actors.ipfs.varint import read_varint
 
 

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from cidbus.actors.ipfs.cid import CID
-from cidbus.actors.ipfs.store import BlockStore
+from cidbus.actors.ipfs.store.store import BlockStore
 
 
 async def line(process) -> str:

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from cidbus.actors.ipfs import environment
-from cidbus.actors.ipfs.packs import HEADER
-from cidbus.actors.ipfs.pins import PinRecord
+from cidbus.actors.ipfs.store import environment
+from cidbus.actors.ipfs.store.packs import HEADER
+from cidbus.actors.ipfs.store.pins import PinRecord
 from cidbus.schemas.errors import Conflict, CorruptBlock, NotFound, Unavailable
 
 

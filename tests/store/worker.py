@@ -8,8 +8,8 @@ import random
 import sys
 
 from cidbus.actors.ipfs.cid import CID, CODECS, RAW
-from cidbus.actors.ipfs.pins import PinRecord
-from cidbus.actors.ipfs.store import BlockStore
+from cidbus.actors.ipfs.store.pins import PinRecord
+from cidbus.actors.ipfs.store.store import BlockStore
 
 
 def children(cid: CID, data: bytes) -> list[CID]:

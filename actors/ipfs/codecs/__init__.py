@@ -1,0 +1,1 @@
+"""Block codecs: bytes to the IPLD data model and back, and the links inside."""

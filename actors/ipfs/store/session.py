@@ -1,0 +1,93 @@
+"""A session is one add's view of the store: its blocks become durable together with the pins on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from ..cid import CID
+from .batch import Batch, Ticket
+from .committer import Committer
+from .index import Change
+from .pins import PinRecord, require_block, write_pin
+
+
+class Session:
+    """Where blocks are written (a BlockSink).
+
+        async with store.session() as session:
+            await session.put(cid, data)
+            await session.commit([PinRecord(root)])
+
+    Until it ends, nothing that it has put is collected, by any process. Left without `commit`, it leaves at
+    most unpinned blocks.
+    """
+
+    def __init__(self, committer: Committer, key: bytes, clock: Callable[[], float]) -> None:
+        self._committer = committer
+        self._clock = clock
+        self._ticket = Ticket(key)
+        self._batch: Batch | None = None
+        self._put: list[bytes] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._batch is None:
+            return
+        ending = self._committer.withdraw(self._batch, self._ticket, self._put)
+        self._batch, self._put = None, []
+        if ending is not None and error is None:
+            await asyncio.wait([ending.done])
+
+    async def put(self, cid: CID, data: bytes) -> None:
+        """Take a block whose CID the caller has computed; waits when too much is not yet on disk.
+
+        It can be read back at once and is durable after `flush` or `commit`. Raises StorageFull if an
+        earlier block of this session could not be stored.
+        """
+        self._check()
+        if cid.is_identity:
+            return
+        batch = await self._committer.put(self._ticket, cid, data)
+        if batch is not self._batch:
+            self._batch, self._put = batch, []
+        self._put.append(cid.multihash)
+
+    async def flush(self) -> None:
+        """Make what was put durable, and keep it from being collected until the session ends.
+
+        For content that also needs what was here before: flush, then `store.pins.add`, which looks whether
+        all of it is there. Raises StorageFull.
+        """
+        self._check()
+        await self._committer.flush()
+        self._check()
+
+    async def commit(self, pins: Iterable[PinRecord] = ()) -> None:
+        """Make what was put durable, together with pins on it; both or neither.
+
+        The pins are believed: everything below them was put in this session; only that the pinned blocks
+        themselves are here is checked. The session may go on with other content afterwards.
+        Raises StorageFull, NotFound(what="block").
+        """
+        self._check()
+        wanted, now = list(pins), self._clock()
+
+        def change(change: Change) -> None:
+            for pin in wanted:
+                require_block(change, pin.cid)
+            for pin in wanted:
+                write_pin(change, pin, now)
+
+        await self._committer.change(change, ending=self._ticket)
+        self._batch, self._put = None, []
+
+    def _check(self) -> None:
+        if self._ticket.failure is not None:
+            raise self._ticket.failure

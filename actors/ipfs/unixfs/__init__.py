@@ -1,0 +1,1 @@
+"""UnixFS: files and directories as DAGs of DAG-PB blocks, written and read."""
