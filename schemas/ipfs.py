@@ -13,8 +13,12 @@ EntryType = Literal["file", "directory", "symlink"]
 PinMode = Literal["recursive", "direct"]
 
 SizeBytes = Annotated[int, Field(ge=0)]
+HashName = Annotated[
+    str, Field(max_length=32, description="Multihash name: sha2-256, sha2-512, blake2b-256, blake3, …")
+]
 UnixTime = Annotated[float, Field(description="Seconds since 1970-01-01 UTC")]
 FileName = Annotated[str, Field(max_length=255)]
+BackendName = Literal["embedded", "kubo", "gateway", "simulation"]
 PinName = Annotated[str, Field(max_length=255)]
 
 # What fits in one message beside its other fields; more goes as a stream.
@@ -22,7 +26,23 @@ MAX_INLINE_CHARS = 512 * 1024
 MAX_BLOCK_BYTES = 2 * 1024 * 1024
 
 
-class AddRequest(Wire):
+class Ask(Wire):
+    """What every request to the ipfs actor has: which of the configured back ends is to answer it."""
+
+    backend: Annotated[
+        BackendName | None, Field(description="Which back end answers; by default the first configured")
+    ] = None
+
+
+class Answer(Reply):
+    """What every reply of the ipfs actor has: whether it is made up."""
+
+    simulated: Annotated[
+        Literal[True] | None, Field(description="True if the simulation answered: nothing of it is real")
+    ] = None
+
+
+class AddRequest(Ask):
     """Content to store: `content` (text) or `data` (base64) inside the request, else a stream that follows.
 
     A stream whose `content_type` is `multipart/form-data; boundary=…` is a tree: each part's filename is its
@@ -59,7 +79,7 @@ class AddedEntry(Reply):
     size_bytes: SizeBytes
 
 
-class Added(Reply):
+class Added(Answer):
     """The root that was stored. Of a tree, `entries` has the first 1,000 files; `entry_count` counts all."""
 
     cid: str
@@ -77,7 +97,7 @@ class Added(Reply):
         return self.cid
 
 
-class CatRequest(Wire):
+class CatRequest(Ask):
     """Which bytes of which file; a negative `offset` counts from the end."""
 
     cid: CidText
@@ -86,7 +106,7 @@ class CatRequest(Wire):
     length: Annotated[int | None, Field(ge=0)] = None
 
 
-class FileHead(Reply):
+class FileHead(Answer):
     """What comes before the bytes: the file's own CID, its whole size, and the range that follows."""
 
     cid: str
@@ -95,24 +115,24 @@ class FileHead(Reply):
     length: SizeBytes
 
 
-class PathRequest(Wire):
+class PathRequest(Ask):
     cid: CidText
     path: PathText = ""
 
 
-class TarHead(Reply):
+class TarHead(Answer):
     cid: str
     name: str
 
 
-class DirEntry(Reply):
+class DirEntry(Answer):
     name: str
     cid: str
     type: EntryType
     size_bytes: Annotated[int, Field(ge=0, description="A file's size; for a directory, its DAG's")]
 
 
-class Stat(Reply):
+class Stat(Answer):
     cid: str
     type: Literal["file", "directory", "symlink", "block"]
     size_bytes: Annotated[int, Field(ge=0, description="A file's bytes, a link's target, or a block's")]
@@ -122,16 +142,16 @@ class Stat(Reply):
     target: Annotated[str | None, Field(description="Where a symbolic link points")] = None
 
 
-class BlockRequest(Wire):
+class BlockRequest(Ask):
     cid: CidText
 
 
-class BlockHead(Reply):
+class BlockHead(Answer):
     cid: str
     size_bytes: SizeBytes
 
 
-class BlockPut(Wire):
+class BlockPut(Ask):
     """One block: `data` (base64) inside the request or the stream that follows; refused if `cid` is given
     and does not match."""
 
@@ -139,6 +159,7 @@ class BlockPut(Wire):
     format: Annotated[
         str, Field(max_length=32, description="Codec name: raw, dag-pb, dag-cbor, dag-json, …")
     ] = "raw"
+    hash: HashName = "sha2-256"
     cid: CidText | None = None
     pin: bool = False
 
@@ -148,23 +169,23 @@ class BlockPut(Wire):
         return self.data
 
 
-class BlockStat(Reply):
+class BlockStat(Answer):
     cid: str
     size_bytes: SizeBytes
     format: str
 
 
-class BlockRemove(Wire):
+class BlockRemove(Ask):
     cid: CidText
     force: Annotated[bool, Field(description="Not an error if the block is not here")] = False
 
 
-class BlockRemoved(Reply):
+class BlockRemoved(Answer):
     cid: str
     removed: bool
 
 
-class PinRequest(Wire):
+class PinRequest(Ask):
     """Keep a block, or with `recursive` all below it; asking again changes its name and expiry."""
 
     cid: CidText
@@ -174,7 +195,7 @@ class PinRequest(Wire):
     expires_in_s: Annotated[float | None, Field(gt=0, le=3.2e9)] = None
 
 
-class Pinned(Reply):
+class Pinned(Answer):
     cid: str
     pinned: bool
     mode: PinMode | None = None
@@ -182,12 +203,12 @@ class Pinned(Reply):
     expires_at: UnixTime | None = None
 
 
-class PinRemove(Wire):
+class PinRemove(Ask):
     cid: CidText
     path: PathText = ""
 
 
-class PinList(Wire):
+class PinList(Ask):
     """Which pins: all, or those of one mode, name or CID."""
 
     type: Literal["all", "recursive", "direct"] = "all"
@@ -195,7 +216,7 @@ class PinList(Wire):
     cid: CidText | None = None
 
 
-class Pin(Reply):
+class Pin(Answer):
     cid: str
     mode: PinMode
     name: str | None = None
@@ -203,7 +224,7 @@ class Pin(Reply):
     created_at: UnixTime
 
 
-class PinUpdate(Wire):
+class PinUpdate(Ask):
     """Move a recursive pin from one root to another; walks only what the new root adds."""
 
     from_cid: CidText
@@ -211,11 +232,11 @@ class PinUpdate(Wire):
     unpin: Annotated[bool, Field(description="Remove the old pin")] = True
 
 
-class RepoGc(Wire):
+class RepoGc(Ask):
     """Nothing to say: collects every block that no pin reaches and no add is using."""
 
 
-class Collected(Reply):
+class Collected(Answer):
     removed_blocks: SizeBytes
     freed_bytes: SizeBytes
     kept_blocks: SizeBytes
@@ -223,11 +244,11 @@ class Collected(Reply):
     duration_s: float
 
 
-class RepoStatRequest(Wire):
+class RepoStatRequest(Ask):
     """Nothing to say."""
 
 
-class RepoStat(Reply):
+class RepoStat(Answer):
     blocks: SizeBytes
     size_bytes: Annotated[int, Field(ge=0, description="Bytes of live blocks")]
     disk_bytes: Annotated[int, Field(ge=0, description="Bytes of pack files and index")]
@@ -237,7 +258,7 @@ class RepoStat(Reply):
     path: str
 
 
-class RepoVerify(Wire):
+class RepoVerify(Ask):
     """Nothing to say: reads every block and checks it against its hash."""
 
 
@@ -246,7 +267,7 @@ class BadBlock(Reply):
     problem: str
 
 
-class Verified(Reply):
+class Verified(Answer):
     """`bad` has the first 1,000 blocks that failed; `bad_blocks` counts them all."""
 
     checked_blocks: SizeBytes
@@ -256,22 +277,22 @@ class Verified(Reply):
     duration_s: float
 
 
-class VersionRequest(Wire):
+class VersionRequest(Ask):
     """Nothing to say."""
 
 
-class Version(Reply):
+class Version(Answer):
     version: str
     backend: str
     python: str
     system: str
 
 
-class IdRequest(Wire):
+class IdRequest(Ask):
     """Nothing to say."""
 
 
-class Id(Reply):
+class Id(Answer):
     id: Annotated[str, Field(description="libp2p peer ID of the node's Ed25519 key")]
     public_key: Annotated[str, Field(description="The libp2p public key, protobuf in base64")]
     agent_version: str

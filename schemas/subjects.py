@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import ipfs
+from . import dag, ipfs, names, routing
 from .rows import Call, Event, Request, Row, Stream, Upload
 from .wire import Empty
 
@@ -110,11 +110,152 @@ ID = Request(
     http=("GET /ipfs/id", "POST /ipfs/id"),
 )  # fmt: skip
 
+# ---- ipfs: DAGs, CAR files ------------------------------------------------------------------------------
+
+DAG_PUT = Upload(
+    "ipfs.dag.put", dag.DagPut, dag.DagPutReply,
+    "Store a node of the IPLD data model", repeatable=True,
+    http="POST /ipfs/dag/put",
+)  # fmt: skip
+DAG_GET = Stream(
+    "ipfs.dag.get", dag.DagGet, bytes,
+    "A node, or what lies at a path in it", head=dag.DagHead,
+    http="GET /ipfs/dag/get/{cid}",
+)  # fmt: skip
+DAG_RESOLVE = Request(
+    "ipfs.dag.resolve", dag.DagPath, dag.Resolved,
+    "Which block a path ends in", repeatable=True,
+    http="GET /ipfs/dag/resolve/{cid}",
+)  # fmt: skip
+DAG_STAT = Request(
+    "ipfs.dag.stat", dag.DagStatRequest, dag.DagStat,
+    "How much lies below some roots", timeout_s=600, repeatable=True,
+    http="POST /ipfs/dag/stat",
+)  # fmt: skip
+DAG_IMPORT = Upload(
+    "ipfs.dag.import", dag.DagImport, dag.DagImported,
+    "Store the blocks of a CAR file and pin its roots", timeout_s=600, repeatable=True,
+    http="POST /ipfs/dag/import",
+)  # fmt: skip
+DAG_EXPORT = Stream(
+    "ipfs.dag.export", dag.DagExport, bytes,
+    "A DAG, or a part of it, as a CAR file", head=dag.CarHead,
+    http="GET /ipfs/dag/export/{cid}",
+)  # fmt: skip
+REFS: Stream[dag.Refs, Empty, dag.Ref] = Stream(
+    "ipfs.refs", dag.Refs, dag.Ref,
+    "The links of a DAG", items="refs", timeout_s=600,
+    http="GET /ipfs/refs/{cid}",
+)  # fmt: skip
+REFS_LOCAL: Stream[dag.LocalRefs, Empty, dag.LocalRef] = Stream(
+    "ipfs.refs.local", dag.LocalRefs, dag.LocalRef,
+    "Every block that is stored here", items="refs",
+    http="GET /ipfs/refs/local",
+)  # fmt: skip
+
+# ---- ipfs: names and keys -------------------------------------------------------------------------------
+
+KEY_GEN = Request(
+    "ipfs.key.gen", names.KeyGen, names.Key,
+    "Make a key, and with it a name",
+    http="POST /ipfs/key/gen",
+)  # fmt: skip
+KEYS: Stream[names.KeyList, Empty, names.Key] = Stream(
+    "ipfs.key.ls", names.KeyList, names.Key,
+    "The keys of this node, without their secrets", items="keys",
+    http=("GET /ipfs/keys", "GET /ipfs/key/ls"),
+)  # fmt: skip
+KEY_RENAME = Request(
+    "ipfs.key.rename", names.KeyRename, names.KeyRenamed,
+    "Give a key another name",
+    http="POST /ipfs/key/rename",
+)  # fmt: skip
+KEY_RM = Request(
+    "ipfs.key.rm", names.KeyRemove, names.Key,
+    "Remove a key for good",
+    http="POST /ipfs/key/rm",
+)  # fmt: skip
+NAME_PUBLISH = Request(
+    "ipfs.name.publish", names.NamePublish, names.NamePublished,
+    "Point a name at content", timeout_s=60, repeatable=True,
+    http="POST /ipfs/name/publish",
+)  # fmt: skip
+NAME_RESOLVE = Request(
+    "ipfs.name.resolve", names.NameResolve, names.NameResolved,
+    "What a name points at", timeout_s=60, repeatable=True,
+    http=("GET /ipfs/name/resolve", "POST /ipfs/name/resolve"),
+)  # fmt: skip
+NAME_GET = Request(
+    "ipfs.name.get", names.NameGet, names.NameRecord,
+    "The signed record of a name", timeout_s=60, repeatable=True,
+    http="GET /ipfs/name/get",
+)  # fmt: skip
+NAME_PUT = Request(
+    "ipfs.name.put", names.NamePut, names.NameRecord,
+    "Keep a record that somebody else signed", timeout_s=60, repeatable=True,
+    http="POST /ipfs/name/put",
+)  # fmt: skip
+NAME_INSPECT = Request(
+    "ipfs.name.inspect", names.NameInspect, names.NameInspected,
+    "Read a record and check it", repeatable=True,
+    http="POST /ipfs/name/inspect",
+)  # fmt: skip
+
+# ---- ipfs: who has what ---------------------------------------------------------------------------------
+
+FIND_PROVIDERS = Request(
+    "ipfs.routing.findprovs", routing.FindProviders, routing.FoundProviders,
+    "Who has some content", timeout_s=60, repeatable=True,
+    http=("POST /ipfs/dht/findprovs", "GET /ipfs/dht/findprovs"),
+)  # fmt: skip
+FIND_PEER = Request(
+    "ipfs.routing.findpeer", routing.FindPeer, routing.FoundPeer,
+    "Where a peer can be reached", timeout_s=60, repeatable=True,
+    http=("POST /ipfs/dht/findpeer", "GET /ipfs/dht/findpeer"),
+)  # fmt: skip
+PROVIDE = Request(
+    "ipfs.routing.provide", routing.Provide, routing.Provided,
+    "Tell others that this node has some content", timeout_s=600, repeatable=True,
+    http=("POST /ipfs/routing/provide", "POST /ipfs/dht/provide"),
+)  # fmt: skip
+ROUTING_GET = Request(
+    "ipfs.routing.get", routing.RoutingGet, routing.RoutingValue,
+    "The record stored under a key", timeout_s=60, repeatable=True,
+    http=("GET /ipfs/routing/get", "POST /ipfs/routing/get"),
+)  # fmt: skip
+ROUTING_PUT = Request(
+    "ipfs.routing.put", routing.RoutingPut, routing.RoutingStored,
+    "Store a record under its key", timeout_s=60, repeatable=True,
+    http="POST /ipfs/routing/put",
+)  # fmt: skip
+SWARM_PEERS: Stream[routing.SwarmPeers, Empty, routing.Peer] = Stream(
+    "ipfs.swarm.peers", routing.SwarmPeers, routing.Peer,
+    "The peers that this node is in touch with", items="peers",
+    http=("GET /ipfs/swarm/peers", "POST /ipfs/swarm/peers"),
+)  # fmt: skip
+SWARM_CONNECT = Request(
+    "ipfs.swarm.connect", routing.SwarmConnect, routing.SwarmConnected,
+    "Connect to a peer", timeout_s=60,
+    http="POST /ipfs/swarm/connect",
+)  # fmt: skip
+SWARM_DISCONNECT = Request(
+    "ipfs.swarm.disconnect", routing.SwarmDisconnect, routing.SwarmConnected,
+    "Disconnect from a peer", timeout_s=60,
+    http="POST /ipfs/swarm/disconnect",
+)  # fmt: skip
+SWARM_ADDRS: Stream[routing.SwarmAddrs, Empty, routing.Peer] = Stream(
+    "ipfs.swarm.addrs", routing.SwarmAddrs, routing.Peer,
+    "The addresses of the peers that are known", items="peers",
+    http="GET /ipfs/swarm/addrs",
+)  # fmt: skip
+
 ADDED = Event("ipfs.added", ipfs.ContentAdded, "Content was stored", also="content_added")
 PINNED = Event("ipfs.pinned", ipfs.PinChanged, "A DAG was pinned, or its pin changed", also="pin_added")
 UNPINNED = Event("ipfs.unpinned", ipfs.PinChanged, "A pin was removed or has expired", also="pin_removed")
 REMOVED = Event("ipfs.removed", ipfs.BlockGone, "A block was removed on request", also="content_removed")
 COLLECTED = Event("ipfs.collected", ipfs.GarbageCollected, "Garbage was collected")
+NAMED = Event("ipfs.named", names.NameChanged, "A name was pointed at content", also="name_published")
+ANNOUNCED = Event("ipfs.announced", routing.Announced, "A node told what it has")
 
 # ---- the whole ------------------------------------------------------------------------------------------
 
