@@ -16,7 +16,10 @@ from typing import Any, NamedTuple
 from .errors import BadRequest, NotSupported
 from .varint import VarintError, encode_varint, read_varint
 
-__all__ = ["CID", "CODECS", "CODEC_NAMES", "DAG_PB", "RAW", "IDENTITY", "SHA2_256", "base58_encode"]
+__all__ = [
+    "CID", "CODECS", "CODEC_NAMES", "DAG_PB", "RAW", "IDENTITY", "SHA2_256",
+    "base36_encode", "base58_decode", "base58_encode",
+]  # fmt: skip
 
 RAW, DAG_PB = 0x55, 0x70
 IDENTITY, SHA2_256 = 0x00, 0x12
@@ -74,7 +77,7 @@ class CID(NamedTuple):
         if len(text) > MAX_TEXT_CHARS:
             raise BadRequest("cid", f"longer than {MAX_TEXT_CHARS} characters", limit=MAX_TEXT_CHARS)
         if len(text) == 46 and text.startswith("Qm"):
-            return CID.from_bytes(_base58_decode(text))
+            return CID.from_bytes(base58_decode(text))
         if len(text) < 2:
             raise BadRequest("cid", "too short to be a CID")
         decode = _MULTIBASES.get(text[0])
@@ -146,6 +149,10 @@ class CID(NamedTuple):
     def codec_name(self) -> str:
         return CODEC_NAMES.get(self.codec, hex(self.codec))
 
+    def to_base36(self) -> str:
+        """The text of a version 1 CID that is shorter than base32: what IPNS names are written in."""
+        return "k" + base36_encode(bytes(self.to_v1()))
+
     def matches(self, data: bytes) -> bool:
         """Whether a block is the one this CID names; raises NotSupported for a hash not computed here."""
         code, digest = self.hash_code, self.digest
@@ -200,18 +207,27 @@ def _big_base_decode(alphabet: str, text: str) -> bytes:
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
-def _base58_decode(text: str) -> bytes:
+def base58_decode(text: str) -> bytes:
+    """The bytes of a base58 text without a multibase prefix; raises BadRequest(field="cid")."""
     return _big_base_decode(_BASE58, text)
 
 
 def base58_encode(raw: bytes) -> str:
+    return _big_base_encode(_BASE58, raw)
+
+
+def base36_encode(raw: bytes) -> str:
+    return _big_base_encode(_BASE36, raw)
+
+
+def _big_base_encode(alphabet: str, raw: bytes) -> str:
     number = int.from_bytes(raw, "big")
     chars = []
     while number:
-        number, rest = divmod(number, 58)
-        chars.append(_BASE58[rest])
+        number, rest = divmod(number, len(alphabet))
+        chars.append(alphabet[rest])
     zeros = len(raw) - len(raw.lstrip(b"\0"))
-    return _BASE58[0] * zeros + "".join(reversed(chars))
+    return alphabet[0] * zeros + "".join(reversed(chars))
 
 
 def _rfc4648(
@@ -249,7 +265,7 @@ _MULTIBASES: dict[str, Callable[[str], bytes]] = {
     "B": _base32,
     "f": _lower(_base16),
     "F": _base16,
-    "z": _base58_decode,
+    "z": base58_decode,
     "k": lambda text: _big_base_decode(_BASE36, text),
     "K": lambda text: _big_base_decode(_BASE36.upper(), text),
     "m": _rfc4648(base64.b64decode, base64.b64encode, 4),

@@ -217,7 +217,7 @@ def _location(
     """The query with the format in it and, for a CAR, what Accept said of it."""
     said = {"format": str(wanted)}
     if wanted is Format.CAR:
-        said = {f"car-{name}": params[name] for name in _CAR_PARAMS if params.get(name)} | said
+        said |= {f"car-{name}": params[name] for name in _CAR_PARAMS if params.get(name)}
     kept = tuple((name, value) for name, value in query.items() if name != "format")
     return (*kept, *((name, value) for name, value in said.items() if name not in query or name == "format"))
 
