@@ -24,7 +24,7 @@ from ..schemas.wire import Wire
 if TYPE_CHECKING:
     from .client import Bus
 
-__all__ = ["Actor", "answers_at_once", "handles", "handlers_of", "shortcuts_of"]
+__all__ = ["Actor", "answers_at_once", "handles", "handlers_of", "marked_handlers", "marked_shortcuts"]
 
 S = TypeVar("S")
 A = TypeVar("A", bound=Wire)
@@ -32,6 +32,8 @@ R = TypeVar("R", bound=Wire)
 H = TypeVar("H", bound=Wire)
 I = TypeVar("I", bound=Wire | bytes)  # noqa: E741
 E = TypeVar("E", bound=Wire)
+
+Answered = Call[Any] | Event[Any]
 
 
 class Actor:
@@ -56,6 +58,14 @@ class Actor:
 
     async def on_stop(self) -> None:
         """Runs once, after the last handler has returned; the connection still works."""
+
+    def handlers(self) -> dict[Answered, Callable[..., Any]]:
+        """What answers each row: the methods that `handles` marks, unless an actor chooses otherwise."""
+        return marked_handlers(self)
+
+    def shortcuts(self) -> dict[Answered, Callable[[Any], bytes | None]]:
+        """What may answer a row at once: the methods that `answers_at_once` marks."""
+        return marked_shortcuts(self)
 
 
 Unary = Callable[[S, A], Awaitable[R]]
@@ -99,25 +109,32 @@ def answers_at_once(row: Stream[A, H, bytes]) -> Callable[[Shortcut[S, A]], Shor
     return mark
 
 
-def shortcuts_of(actor: Actor) -> dict[Row, Callable[[Any], bytes | None]]:
-    """The functions that `answers_at_once` has marked, by row."""
-    marked = [getattr(actor, name) for name in dir(type(actor)) if not name.startswith("__")]
+def marked_handlers(object_: object) -> dict[Answered, Callable[..., Any]]:
+    """The methods that `handles` has marked, by row; raises TypeError if two handle one row."""
+    found: dict[Answered, Callable[..., Any]] = {}
+    for attribute in dir(type(object_)):
+        row = getattr(getattr(type(object_), attribute), "__handles__", None)
+        if row is None:
+            continue
+        if row in found:
+            raise TypeError(f"{type(object_).__name__} handles {row.name} twice")
+        found[row] = getattr(object_, attribute)
+    return found
+
+
+def marked_shortcuts(object_: object) -> dict[Answered, Callable[[Any], bytes | None]]:
+    """The methods that `answers_at_once` has marked, by row."""
+    marked = [getattr(object_, name) for name in dir(type(object_)) if not name.startswith("__")]
     return {m.__answers_at_once__: m for m in marked if hasattr(m, "__answers_at_once__")}
 
 
-def handlers_of(actor: Actor) -> dict[Call[Any] | Event[Any], Callable[..., Any]]:
+def handlers_of(actor: Actor) -> dict[Answered, Callable[..., Any]]:
     """The actor's handlers by row.
 
     Raises TypeError if two methods handle one row, or if a method answers another actor's row.
     """
-    found: dict[Call[Any] | Event[Any], Callable[..., Any]] = {}
-    for attribute in dir(type(actor)):
-        row = getattr(getattr(type(actor), attribute), "__handles__", None)
-        if row is None:
-            continue
-        if row in found:
-            raise TypeError(f"{type(actor).__name__} handles {row.name} twice")
+    found = actor.handlers()
+    for row in found:
         if not isinstance(row, Event) and row.actor != actor.name:
             raise TypeError(f"{type(actor).__name__} is {actor.name!r} and cannot answer {row.name}")
-        found[row] = getattr(actor, attribute)
     return found

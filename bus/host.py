@@ -22,7 +22,7 @@ from nats.errors import Error as NatsError
 from ..schemas.errors import BusError, Busy, DeadlineExceeded, NotFound, Unavailable
 from ..schemas.rows import ROOT, Call, Event, Request
 from ..schemas.subjects import ACTORS
-from .actor import Actor, handlers_of, shortcuts_of
+from .actor import Actor, handlers_of
 from .answers import AlreadyTold, Answers
 from .client import Bus
 from .envelope import REPLY_PREFIXES, error_reply, seconds_left
@@ -49,7 +49,7 @@ class Host:
         self.bus = bus
         self.instance = instance or secrets.token_hex(8)
         actor.bus, actor.instance, actor.software_version = bus, self.instance, version
-        shortcuts = shortcuts_of(actor)
+        shortcuts = actor.shortcuts()
         endpoints = [
             Endpoint(row, handler, shortcuts.get(row)) for row, handler in handlers_of(actor).items()
         ]

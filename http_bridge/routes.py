@@ -13,15 +13,18 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from ..schemas.dag import CarHead, DagHead
+from ..schemas.ipfs import BlockHead, FileHead, TarHead
 from ..schemas.rows import Call, Request, Stream, Upload
 from ..schemas.subjects import calls
 from .asking import ask_of_body, ask_of_path
 from .bodies import Expect, json_expectation
 from .bridge import Bridge, Handler
+from .dags import CarRoute, NodeRoute
 from .items import ItemsRoute
 from .paths import served_paths
 from .replies import reply
-from .streams import content_route
+from .streams import BlockRoute, ContentRoute, FileRoute, TarRoute
 from .uploads import UploadRoute
 
 __all__ = ["Route", "routes_of", "table_routes"]
@@ -86,3 +89,19 @@ class RequestRoute:
         started = time.perf_counter()
         ask = await ask_of_body(self._row.ask, request, self._bridge)
         return reply(await self._bus.request(self._row, ask), operation_id, started)
+
+
+def content_route(bridge: Bridge, row: Stream[Any, Any, bytes]) -> ContentRoute:
+    """The handlers of a row of bytes, by what comes before the bytes; raises TypeError for another head."""
+    if row.head not in _CONTENT:
+        raise TypeError(f"{row.name}: the bridge does not know how to present {row.head.__name__}")
+    return _CONTENT[row.head](bridge, row)
+
+
+_CONTENT: dict[Any, type[ContentRoute]] = {
+    FileHead: FileRoute,
+    BlockHead: BlockRoute,
+    TarHead: TarRoute,
+    CarHead: CarRoute,
+    DagHead: NodeRoute,
+}

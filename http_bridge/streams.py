@@ -19,7 +19,7 @@ from multidict import CIMultiDict, istr
 
 from ..bus import IncomingStream
 from ..schemas.errors import Unavailable, UnsatisfiableRange
-from ..schemas.ipfs import BlockHead, CatRequest, FileHead, TarHead
+from ..schemas.ipfs import CatRequest, FileHead
 from ..schemas.rows import Stream
 from . import media
 from .asking import ask_of_body, ask_of_path
@@ -30,7 +30,7 @@ from .ranges import ByteRange, matches_any, read_range
 from .replies import duration_text
 from .sending import send
 
-__all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute", "content_route"]
+__all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute"]
 
 IMMUTABLE = "public, max-age=29030400, immutable"
 # As `istr`, a name is folded to lower case once and not for every answer.
@@ -43,14 +43,6 @@ PRESENTATION = frozenset({"filename", "download"})
 ByteStream = Stream[Any, Any, bytes]
 Incoming = IncomingStream[Any]
 Headers = CIMultiDict[str]
-
-
-def content_route(bridge: Bridge, row: ByteStream) -> ContentRoute:
-    """The handlers of a row of bytes, by what comes before the bytes; raises TypeError for another head."""
-    kinds: dict[Any, type[ContentRoute]] = {FileHead: FileRoute, BlockHead: BlockRoute, TarHead: TarRoute}
-    if row.head not in kinds:
-        raise TypeError(f"{row.name}: the bridge does not know how to present {row.head.__name__}")
-    return kinds[row.head](bridge, row)
 
 
 class ContentRoute:

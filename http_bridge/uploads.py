@@ -51,7 +51,7 @@ class UploadRoute:
         self._row = row
         self._settings = bridge.settings
         self._takes_trees = "content_type" in row.ask.model_fields
-        self._content_field = "content" if "content" in row.ask.model_fields else "data"
+        self._content_field = next(n for n in ("content", "object", "data") if n in row.ask.model_fields)
         self.expect = expectation(bridge, self._limit)
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
@@ -120,6 +120,9 @@ class UploadRoute:
 
 def _take_content(fields: dict[str, Any]) -> bytes | None:
     """The content out of a JSON body, which keeps its other fields."""
+    for name in ("object", "obj"):
+        if name in fields:
+            return orjson.dumps(fields.pop(name))
     text, data = fields.pop("content", None), fields.pop("data", None)
     if text is not None and data is not None:
         raise BadRequest("body", "give `content` or `data`, not both")

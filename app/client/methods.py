@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from cidbus.schemas import ipfs, subjects
+from cidbus.schemas import dag, ipfs, names, routing, subjects
 
 from .content import Content
 from .namespace import Namespace
@@ -23,6 +23,7 @@ class Ipfs(Namespace):
         self,
         source: Source,
         *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         filename: str | None = None,
         content_type: str | None = None,
         profile: Literal["unixfs-v1-2025", "unixfs-v0-2015"] = "unixfs-v1-2025",
@@ -35,6 +36,7 @@ class Ipfs(Namespace):
     ) -> ipfs.Added:
         """Store content; the same bytes always give the same CID.
 
+        `backend`: which back end answers; by default the first configured.
         `wrap`: put a single file into a directory under its filename.
         `source`: text, bytes, an async iterable of bytes, or the Path of a file or of a directory.
         `progress`: called with the number of bytes sent so far.
@@ -48,6 +50,7 @@ class Ipfs(Namespace):
             subjects.ADD,
             source,
             {
+                "backend": backend,
                 "filename": filename,
                 "content_type": content_type,
                 "profile": profile,
@@ -64,6 +67,7 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         offset: int = 0,
         length: int | None = None,
@@ -71,67 +75,103 @@ class Ipfs(Namespace):
     ) -> Content[ipfs.FileHead]:
         """The bytes of a file, or a range of them.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.cat`, over HTTP `GET /ipfs/cat/{cid}`.
         """
-        ask = ipfs.CatRequest.from_fields({"cid": cid, "path": path, "offset": offset, "length": length})
+        ask = ipfs.CatRequest.from_fields(
+            {"backend": backend, "cid": cid, "path": path, "offset": offset, "length": length}
+        )
         return Content(lambda: self._transport.open(subjects.CAT, ask, timeout_s=timeout_s))
 
-    def get(self, cid: str, *, path: str = "", timeout_s: float | None = None) -> Content[ipfs.TarHead]:
+    def get(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        timeout_s: float | None = None,
+    ) -> Content[ipfs.TarHead]:
         """A file or a whole tree as a tar archive.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.get`, over HTTP `GET /ipfs/tar/{cid}`.
         """
-        ask = ipfs.PathRequest.from_fields({"cid": cid, "path": path})
+        ask = ipfs.PathRequest.from_fields({"backend": backend, "cid": cid, "path": path})
         return Content(lambda: self._transport.open(subjects.GET, ask, timeout_s=timeout_s))
 
-    def ls(self, cid: str, *, path: str = "", timeout_s: float | None = None) -> AsyncIterator[ipfs.DirEntry]:
+    def ls(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[ipfs.DirEntry]:
         """The entries of a directory.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.ls`, over HTTP `GET /ipfs/ls/{cid}`.
         """
-        ask = ipfs.PathRequest.from_fields({"cid": cid, "path": path})
+        ask = ipfs.PathRequest.from_fields({"backend": backend, "cid": cid, "path": path})
         return self._transport.items(subjects.LS, ask, timeout_s=timeout_s)
 
-    async def stat(self, cid: str, *, path: str = "", timeout_s: float | None = None) -> ipfs.Stat:
+    async def stat(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        timeout_s: float | None = None,
+    ) -> ipfs.Stat:
         """What a path is and how large.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.stat`, over HTTP `GET /ipfs/stat/{cid}`.
         """
-        ask = ipfs.PathRequest.from_fields({"cid": cid, "path": path})
+        ask = ipfs.PathRequest.from_fields({"backend": backend, "cid": cid, "path": path})
         return await self._transport.request(subjects.STAT, ask, timeout_s=timeout_s)
 
-    def block_get(self, cid: str, *, timeout_s: float | None = None) -> Content[ipfs.BlockHead]:
+    def block_get(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> Content[ipfs.BlockHead]:
         """One block, as it is stored.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.block.get`, over HTTP `GET /ipfs/block/get/{cid}`.
         """
-        ask = ipfs.BlockRequest.from_fields({"cid": cid})
+        ask = ipfs.BlockRequest.from_fields({"backend": backend, "cid": cid})
         return Content(lambda: self._transport.open(subjects.BLOCK_GET, ask, timeout_s=timeout_s))
 
     async def block_put(
         self,
         source: Source,
         *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         format: str = "raw",
+        hash: str = "sha2-256",
         cid: str | None = None,
         pin: bool = False,
         progress: Progress | None = None,
@@ -139,7 +179,9 @@ class Ipfs(Namespace):
     ) -> ipfs.BlockStat:
         """Store one block.
 
+        `backend`: which back end answers; by default the first configured.
         `format`: codec name: raw, dag-pb, dag-cbor, dag-json, ….
+        `hash`: multihash name: sha2-256, sha2-512, blake2b-256, blake3, ….
         `source`: text, bytes, an async iterable of bytes, or the Path of a file.
         `progress`: called with the number of bytes sent so far.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
@@ -150,40 +192,54 @@ class Ipfs(Namespace):
             self._transport,
             subjects.BLOCK_PUT,
             source,
-            {"format": format, "cid": cid, "pin": pin},
+            {"backend": backend, "format": format, "hash": hash, "cid": cid, "pin": pin},
             progress=progress,
             timeout_s=timeout_s,
         )
 
-    async def block_stat(self, cid: str, *, timeout_s: float | None = None) -> ipfs.BlockStat:
+    async def block_stat(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> ipfs.BlockStat:
         """Whether a block is here, and its size.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.block.stat`, over HTTP `GET /ipfs/block/stat/{cid}`.
         """
-        ask = ipfs.BlockRequest.from_fields({"cid": cid})
+        ask = ipfs.BlockRequest.from_fields({"backend": backend, "cid": cid})
         return await self._transport.request(subjects.BLOCK_STAT, ask, timeout_s=timeout_s)
 
     async def block_rm(
-        self, cid: str, *, force: bool = False, timeout_s: float | None = None
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        force: bool = False,
+        timeout_s: float | None = None,
     ) -> ipfs.BlockRemoved:
         """Remove a block that no pin keeps.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `force`: not an error if the block is not here.
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.ipfs.block.rm`, over HTTP `POST /ipfs/block/rm`.
         """
-        ask = ipfs.BlockRemove.from_fields({"cid": cid, "force": force})
+        ask = ipfs.BlockRemove.from_fields({"backend": backend, "cid": cid, "force": force})
         return await self._transport.request(subjects.BLOCK_RM, ask, timeout_s=timeout_s)
 
     async def pin_add(
         self,
         cid: str,
         *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         recursive: bool = True,
         name: str | None = None,
@@ -192,6 +248,7 @@ class Ipfs(Namespace):
     ) -> ipfs.Pinned:
         """Keep a DAG from being collected.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
@@ -199,25 +256,41 @@ class Ipfs(Namespace):
         Asks `cidbus.ipfs.pin.add`, over HTTP `POST /ipfs/pin`.
         """
         ask = ipfs.PinRequest.from_fields(
-            {"cid": cid, "path": path, "recursive": recursive, "name": name, "expires_in_s": expires_in_s}
+            {
+                "backend": backend,
+                "cid": cid,
+                "path": path,
+                "recursive": recursive,
+                "name": name,
+                "expires_in_s": expires_in_s,
+            }
         )
         return await self._transport.request(subjects.PIN, ask, timeout_s=timeout_s)
 
-    async def pin_rm(self, cid: str, *, path: str = "", timeout_s: float | None = None) -> ipfs.Pinned:
+    async def pin_rm(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        timeout_s: float | None = None,
+    ) -> ipfs.Pinned:
         """Let a DAG be collected again.
 
+        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.pin.rm`, over HTTP `POST /ipfs/unpin`.
         """
-        ask = ipfs.PinRemove.from_fields({"cid": cid, "path": path})
+        ask = ipfs.PinRemove.from_fields({"backend": backend, "cid": cid, "path": path})
         return await self._transport.request(subjects.UNPIN, ask, timeout_s=timeout_s)
 
     def pin_ls(
         self,
         *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         type: Literal["all", "recursive", "direct"] = "all",
         name: str | None = None,
         cid: str | None = None,
@@ -225,18 +298,26 @@ class Ipfs(Namespace):
     ) -> AsyncIterator[ipfs.Pin]:
         """What is pinned.
 
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.pin.ls`, over HTTP `GET /ipfs/pins`.
         """
-        ask = ipfs.PinList.from_fields({"type": type, "name": name, "cid": cid})
+        ask = ipfs.PinList.from_fields({"backend": backend, "type": type, "name": name, "cid": cid})
         return self._transport.items(subjects.PINS, ask, timeout_s=timeout_s)
 
     async def pin_update(
-        self, from_cid: str, to_cid: str, *, unpin: bool = True, timeout_s: float | None = None
+        self,
+        from_cid: str,
+        to_cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        unpin: bool = True,
+        timeout_s: float | None = None,
     ) -> ipfs.Pinned:
         """Move a pin to a new root.
 
+        `backend`: which back end answers; by default the first configured.
         `from_cid`: a CID, version 0 or 1, in any supported multibase.
         `to_cid`: a CID, version 0 or 1, in any supported multibase.
         `unpin`: remove the old pin.
@@ -244,58 +325,661 @@ class Ipfs(Namespace):
 
         Asks `cidbus.ipfs.pin.update`, over HTTP `POST /ipfs/pin/update`.
         """
-        ask = ipfs.PinUpdate.from_fields({"from_cid": from_cid, "to_cid": to_cid, "unpin": unpin})
+        ask = ipfs.PinUpdate.from_fields(
+            {"backend": backend, "from_cid": from_cid, "to_cid": to_cid, "unpin": unpin}
+        )
         return await self._transport.request(subjects.PIN_UPDATE, ask, timeout_s=timeout_s)
 
-    async def repo_gc(self, *, timeout_s: float | None = None) -> ipfs.Collected:
+    async def repo_gc(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> ipfs.Collected:
         """Collect what no pin reaches.
 
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
 
         Asks `cidbus.ipfs.repo.gc`, over HTTP `POST /ipfs/repo/gc`.
         """
-        ask = ipfs.RepoGc.from_fields({})
+        ask = ipfs.RepoGc.from_fields({"backend": backend})
         return await self._transport.request(subjects.REPO_GC, ask, timeout_s=timeout_s)
 
-    async def repo_stat(self, *, timeout_s: float | None = None) -> ipfs.RepoStat:
+    async def repo_stat(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> ipfs.RepoStat:
         """How much is stored, and where.
 
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.repo.stat`, over HTTP `GET /ipfs/repo/stat`.
         """
-        ask = ipfs.RepoStatRequest.from_fields({})
+        ask = ipfs.RepoStatRequest.from_fields({"backend": backend})
         return await self._transport.request(subjects.REPO_STAT, ask, timeout_s=timeout_s)
 
-    async def repo_verify(self, *, timeout_s: float | None = None) -> ipfs.Verified:
+    async def repo_verify(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> ipfs.Verified:
         """Read every block and check its hash.
 
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
 
         Asks `cidbus.ipfs.repo.verify`, over HTTP `POST /ipfs/repo/verify`.
         """
-        ask = ipfs.RepoVerify.from_fields({})
+        ask = ipfs.RepoVerify.from_fields({"backend": backend})
         return await self._transport.request(subjects.REPO_VERIFY, ask, timeout_s=timeout_s)
 
-    async def version(self, *, timeout_s: float | None = None) -> ipfs.Version:
+    async def version(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> ipfs.Version:
         """Versions of this software.
 
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.version`, over HTTP `GET /ipfs/version`.
         """
-        ask = ipfs.VersionRequest.from_fields({})
+        ask = ipfs.VersionRequest.from_fields({"backend": backend})
         return await self._transport.request(subjects.VERSION, ask, timeout_s=timeout_s)
 
-    async def id(self, *, timeout_s: float | None = None) -> ipfs.Id:
+    async def id(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> ipfs.Id:
         """The node's identity.
 
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.id`, over HTTP `GET /ipfs/id`.
         """
-        ask = ipfs.IdRequest.from_fields({})
+        ask = ipfs.IdRequest.from_fields({"backend": backend})
         return await self._transport.request(subjects.ID, ask, timeout_s=timeout_s)
+
+    async def dag_put(
+        self,
+        source: Source,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        object: object = None,
+        format: str = "json",
+        codec: str | None = None,
+        input_codec: str = "dag-json",
+        hash: str = "sha2-256",
+        pin: bool = True,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> dag.DagPutReply:
+        """Store a node of the IPLD data model.
+
+        `backend`: which back end answers; by default the first configured.
+        `object`: the node; `obj` is the same.
+        `format`: multicodec name: dag-cbor, dag-json, dag-pb, json, cbor, raw.
+        `input_codec`: multicodec name: dag-cbor, dag-json, dag-pb, json, cbor, raw.
+        `hash`: multihash name: sha2-256, sha2-512, blake2b-256, blake3, ….
+        `source`: text, bytes, an async iterable of bytes, or the Path of a file.
+        `progress`: called with the number of bytes sent so far.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.dag.put`, over HTTP `POST /ipfs/dag/put`.
+        """
+        return await upload(
+            self._transport,
+            subjects.DAG_PUT,
+            source,
+            {
+                "backend": backend,
+                "object": object,
+                "format": format,
+                "codec": codec,
+                "input_codec": input_codec,
+                "hash": hash,
+                "pin": pin,
+            },
+            progress=progress,
+            timeout_s=timeout_s,
+        )
+
+    def dag_get(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        output_codec: str = "dag-json",
+        timeout_s: float | None = None,
+    ) -> Content[dag.DagHead]:
+        """A node, or what lies at a path in it.
+
+        `backend`: which back end answers; by default the first configured.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `output_codec`: multicodec name: dag-cbor, dag-json, dag-pb, json, cbor, raw.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.dag.get`, over HTTP `GET /ipfs/dag/get/{cid}`.
+        """
+        ask = dag.DagGet.from_fields(
+            {"backend": backend, "cid": cid, "path": path, "output_codec": output_codec}
+        )
+        return Content(lambda: self._transport.open(subjects.DAG_GET, ask, timeout_s=timeout_s))
+
+    async def dag_resolve(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        pathing: Literal["auto", "dag"] = "auto",
+        timeout_s: float | None = None,
+    ) -> dag.Resolved:
+        """Which block a path ends in.
+
+        `backend`: which back end answers; by default the first configured.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.dag.resolve`, over HTTP `GET /ipfs/dag/resolve/{cid}`.
+        """
+        ask = dag.DagPath.from_fields({"backend": backend, "cid": cid, "path": path, "pathing": pathing})
+        return await self._transport.request(subjects.DAG_RESOLVE, ask, timeout_s=timeout_s)
+
+    async def dag_stat(
+        self,
+        cids: list[str],
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> dag.DagStat:
+        """How much lies below some roots.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.dag.stat`, over HTTP `POST /ipfs/dag/stat`.
+        """
+        ask = dag.DagStatRequest.from_fields({"backend": backend, "cids": cids})
+        return await self._transport.request(subjects.DAG_STAT, ask, timeout_s=timeout_s)
+
+    async def dag_import(
+        self,
+        source: Source,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        pin_roots: bool = True,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> dag.DagImported:
+        """Store the blocks of a CAR file and pin its roots.
+
+        `backend`: which back end answers; by default the first configured.
+        `source`: text, bytes, an async iterable of bytes, or the Path of a file.
+        `progress`: called with the number of bytes sent so far.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.dag.import`, over HTTP `POST /ipfs/dag/import`.
+        """
+        return await upload(
+            self._transport,
+            subjects.DAG_IMPORT,
+            source,
+            {"backend": backend, "pin_roots": pin_roots},
+            progress=progress,
+            timeout_s=timeout_s,
+        )
+
+    def dag_export(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        scope: Literal["block", "entity", "all"] = "all",
+        entity_bytes: str | None = None,
+        order: Literal["dfs", "unk"] = "dfs",
+        dups: bool = False,
+        timeout_s: float | None = None,
+    ) -> Content[dag.CarHead]:
+        """A DAG, or a part of it, as a CAR file.
+
+        `backend`: which back end answers; by default the first configured.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `dups`: write a block again each time the walk reaches it.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.dag.export`, over HTTP `GET /ipfs/dag/export/{cid}`.
+        """
+        ask = dag.DagExport.from_fields(
+            {
+                "backend": backend,
+                "cid": cid,
+                "path": path,
+                "scope": scope,
+                "entity_bytes": entity_bytes,
+                "order": order,
+                "dups": dups,
+            }
+        )
+        return Content(lambda: self._transport.open(subjects.DAG_EXPORT, ask, timeout_s=timeout_s))
+
+    def refs(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        path: str = "",
+        recursive: bool = False,
+        unique: bool = False,
+        max_depth: int = -1,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[dag.Ref]:
+        """The links of a DAG.
+
+        `backend`: which back end answers; by default the first configured.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.refs`, over HTTP `GET /ipfs/refs/{cid}`.
+        """
+        ask = dag.Refs.from_fields(
+            {
+                "backend": backend,
+                "cid": cid,
+                "path": path,
+                "recursive": recursive,
+                "unique": unique,
+                "max_depth": max_depth,
+            }
+        )
+        return self._transport.items(subjects.REFS, ask, timeout_s=timeout_s)
+
+    def refs_local(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[dag.LocalRef]:
+        """Every block that is stored here.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.refs.local`, over HTTP `GET /ipfs/refs/local`.
+        """
+        ask = dag.LocalRefs.from_fields({"backend": backend})
+        return self._transport.items(subjects.REFS_LOCAL, ask, timeout_s=timeout_s)
+
+    async def key_gen(
+        self,
+        name: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        type: Literal["ed25519", "rsa"] = "ed25519",
+        size: int | None = None,
+        timeout_s: float | None = None,
+    ) -> names.Key:
+        """Make a key, and with it a name.
+
+        `backend`: which back end answers; by default the first configured.
+        `size`: bits of an RSA key.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.key.gen`, over HTTP `POST /ipfs/key/gen`.
+        """
+        ask = names.KeyGen.from_fields({"backend": backend, "name": name, "type": type, "size": size})
+        return await self._transport.request(subjects.KEY_GEN, ask, timeout_s=timeout_s)
+
+    def key_ls(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[names.Key]:
+        """The keys of this node, without their secrets.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.key.ls`, over HTTP `GET /ipfs/keys`.
+        """
+        ask = names.KeyList.from_fields({"backend": backend})
+        return self._transport.items(subjects.KEYS, ask, timeout_s=timeout_s)
+
+    async def key_rename(
+        self,
+        name: str,
+        new_name: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        force: bool = False,
+        timeout_s: float | None = None,
+    ) -> names.KeyRenamed:
+        """Give a key another name.
+
+        `backend`: which back end answers; by default the first configured.
+        `force`: replace a key that has the new name.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.key.rename`, over HTTP `POST /ipfs/key/rename`.
+        """
+        ask = names.KeyRename.from_fields(
+            {"backend": backend, "name": name, "new_name": new_name, "force": force}
+        )
+        return await self._transport.request(subjects.KEY_RENAME, ask, timeout_s=timeout_s)
+
+    async def key_rm(
+        self,
+        name: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> names.Key:
+        """Remove a key for good.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.key.rm`, over HTTP `POST /ipfs/key/rm`.
+        """
+        ask = names.KeyRemove.from_fields({"backend": backend, "name": name})
+        return await self._transport.request(subjects.KEY_RM, ask, timeout_s=timeout_s)
+
+    async def name_publish(
+        self,
+        path: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        key: str = "self",
+        lifetime: float | str = "48h",
+        ttl: float | str = "5m",
+        resolve: bool = True,
+        allow_offline: bool = True,
+        timeout_s: float | None = None,
+    ) -> names.NamePublished:
+        """Point a name at content.
+
+        `backend`: which back end answers; by default the first configured.
+        `path`: `/ipfs/<cid>/…`, `/ipns/<name>/…` or a CID.
+        `key`: a key's name or its ID.
+        `lifetime`: seconds, or text such as `24h`, `90m`, `1h30m`.
+        `ttl`: seconds, or text such as `24h`, `90m`, `1h30m`.
+        `resolve`: refuse a path that does not lead anywhere.
+        `allow_offline`: not an error if nobody else could be told.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.name.publish`, over HTTP `POST /ipfs/name/publish`.
+        """
+        ask = names.NamePublish.from_fields(
+            {
+                "backend": backend,
+                "path": path,
+                "key": key,
+                "lifetime": lifetime,
+                "ttl": ttl,
+                "resolve": resolve,
+                "allow_offline": allow_offline,
+            }
+        )
+        return await self._transport.request(subjects.NAME_PUBLISH, ask, timeout_s=timeout_s)
+
+    async def name_resolve(
+        self,
+        name: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        recursive: bool = True,
+        nocache: bool = False,
+        timeout_s: float | None = None,
+    ) -> names.NameResolved:
+        """What a name points at.
+
+        `backend`: which back end answers; by default the first configured.
+        `name`: an IPNS name: a peer ID, its CID, or a DNSLink domain; `/ipns/…` may come before it.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.name.resolve`, over HTTP `GET /ipfs/name/resolve`.
+        """
+        ask = names.NameResolve.from_fields(
+            {"backend": backend, "name": name, "recursive": recursive, "nocache": nocache}
+        )
+        return await self._transport.request(subjects.NAME_RESOLVE, ask, timeout_s=timeout_s)
+
+    async def name_get(
+        self,
+        name: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> names.NameRecord:
+        """The signed record of a name.
+
+        `backend`: which back end answers; by default the first configured.
+        `name`: an IPNS name: a peer ID, its CID, or a DNSLink domain; `/ipns/…` may come before it.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.name.get`, over HTTP `GET /ipfs/name/get`.
+        """
+        ask = names.NameGet.from_fields({"backend": backend, "name": name})
+        return await self._transport.request(subjects.NAME_GET, ask, timeout_s=timeout_s)
+
+    async def name_put(
+        self,
+        name: str,
+        record: bytes,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> names.NameRecord:
+        """Keep a record that somebody else signed.
+
+        `backend`: which back end answers; by default the first configured.
+        `name`: an IPNS name: a peer ID, its CID, or a DNSLink domain; `/ipns/…` may come before it.
+        `record`: in base64.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.name.put`, over HTTP `POST /ipfs/name/put`.
+        """
+        ask = names.NamePut.from_fields({"backend": backend, "name": name, "record": record})
+        return await self._transport.request(subjects.NAME_PUT, ask, timeout_s=timeout_s)
+
+    async def name_inspect(
+        self,
+        record: bytes,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        name: str | None = None,
+        timeout_s: float | None = None,
+    ) -> names.NameInspected:
+        """Read a record and check it.
+
+        `backend`: which back end answers; by default the first configured.
+        `record`: in base64.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.name.inspect`, over HTTP `POST /ipfs/name/inspect`.
+        """
+        ask = names.NameInspect.from_fields({"backend": backend, "record": record, "name": name})
+        return await self._transport.request(subjects.NAME_INSPECT, ask, timeout_s=timeout_s)
+
+    async def routing_findprovs(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        num_providers: int = 20,
+        timeout_s: float | None = None,
+    ) -> routing.FoundProviders:
+        """Who has some content.
+
+        `backend`: which back end answers; by default the first configured.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.routing.findprovs`, over HTTP `POST /ipfs/dht/findprovs`.
+        """
+        ask = routing.FindProviders.from_fields(
+            {"backend": backend, "cid": cid, "num_providers": num_providers}
+        )
+        return await self._transport.request(subjects.FIND_PROVIDERS, ask, timeout_s=timeout_s)
+
+    async def routing_findpeer(
+        self,
+        peer_id: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> routing.FoundPeer:
+        """Where a peer can be reached.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.routing.findpeer`, over HTTP `POST /ipfs/dht/findpeer`.
+        """
+        ask = routing.FindPeer.from_fields({"backend": backend, "peer_id": peer_id})
+        return await self._transport.request(subjects.FIND_PEER, ask, timeout_s=timeout_s)
+
+    async def routing_provide(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        recursive: bool = False,
+        timeout_s: float | None = None,
+    ) -> routing.Provided:
+        """Tell others that this node has some content.
+
+        `backend`: which back end answers; by default the first configured.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.routing.provide`, over HTTP `POST /ipfs/routing/provide`.
+        """
+        ask = routing.Provide.from_fields({"backend": backend, "cid": cid, "recursive": recursive})
+        return await self._transport.request(subjects.PROVIDE, ask, timeout_s=timeout_s)
+
+    async def routing_get(
+        self,
+        key: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> routing.RoutingValue:
+        """The record stored under a key.
+
+        `backend`: which back end answers; by default the first configured.
+        `key`: `/ipns/<name>`.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.routing.get`, over HTTP `GET /ipfs/routing/get`.
+        """
+        ask = routing.RoutingGet.from_fields({"backend": backend, "key": key})
+        return await self._transport.request(subjects.ROUTING_GET, ask, timeout_s=timeout_s)
+
+    async def routing_put(
+        self,
+        key: str,
+        value: bytes,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> routing.RoutingStored:
+        """Store a record under its key.
+
+        `backend`: which back end answers; by default the first configured.
+        `key`: `/ipns/<name>`.
+        `value`: the record, in base64.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.routing.put`, over HTTP `POST /ipfs/routing/put`.
+        """
+        ask = routing.RoutingPut.from_fields({"backend": backend, "key": key, "value": value})
+        return await self._transport.request(subjects.ROUTING_PUT, ask, timeout_s=timeout_s)
+
+    def swarm_peers(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[routing.Peer]:
+        """The peers that this node is in touch with.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.swarm.peers`, over HTTP `GET /ipfs/swarm/peers`.
+        """
+        ask = routing.SwarmPeers.from_fields({"backend": backend})
+        return self._transport.items(subjects.SWARM_PEERS, ask, timeout_s=timeout_s)
+
+    async def swarm_connect(
+        self,
+        address: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> routing.SwarmConnected:
+        """Connect to a peer.
+
+        `backend`: which back end answers; by default the first configured.
+        `address`: a multiaddr.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.swarm.connect`, over HTTP `POST /ipfs/swarm/connect`.
+        """
+        ask = routing.SwarmConnect.from_fields({"backend": backend, "address": address})
+        return await self._transport.request(subjects.SWARM_CONNECT, ask, timeout_s=timeout_s)
+
+    async def swarm_disconnect(
+        self,
+        address: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> routing.SwarmConnected:
+        """Disconnect from a peer.
+
+        `backend`: which back end answers; by default the first configured.
+        `address`: a multiaddr.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.swarm.disconnect`, over HTTP `POST /ipfs/swarm/disconnect`.
+        """
+        ask = routing.SwarmDisconnect.from_fields({"backend": backend, "address": address})
+        return await self._transport.request(subjects.SWARM_DISCONNECT, ask, timeout_s=timeout_s)
+
+    def swarm_addrs(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[routing.Peer]:
+        """The addresses of the peers that are known.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.swarm.addrs`, over HTTP `GET /ipfs/swarm/addrs`.
+        """
+        ask = routing.SwarmAddrs.from_fields({"backend": backend})
+        return self._transport.items(subjects.SWARM_ADDRS, ask, timeout_s=timeout_s)
 
 
 class Methods:

@@ -152,7 +152,7 @@ def test_every_reference_leads_somewhere(document):
 @pytest.mark.slow
 async def test_schemathesis_finds_no_defect_and_no_undocumented_answer(server, bus, tmp_path):
     report = tmp_path / "junit.xml"
-    async with hosted(server, IpfsActor(tmp_path / "ipfs")), await serve(bus) as bridge:
+    async with hosted(server, IpfsActor.open(tmp_path / "ipfs")), await serve(bus) as bridge:
         process = await asyncio.create_subprocess_exec(
             *(
                 sys.executable,

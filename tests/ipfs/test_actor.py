@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cidbus.actors import make_actor
-from cidbus.actors.ipfs import actor as actor_module
+from cidbus.actors.ipfs.backends.embedded import node as node_module
 from cidbus.bus import Bus
 from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
 from cidbus.schemas import ipfs, subjects
@@ -239,4 +239,4 @@ async def test_a_pin_that_expires_is_announced_as_removed(bus, monkeypatch):
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expired pins are looked for at once, not every fifteen seconds."""
-    monkeypatch.setattr(actor_module, "UPKEEP_EVERY_S", 0.05)
+    monkeypatch.setattr(node_module, "UPKEEP_EVERY_S", 0.05)

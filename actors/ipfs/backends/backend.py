@@ -1,0 +1,45 @@
+"""What a back end is: an object whose marked methods answer rows of the ipfs actor.
+
+A back end answers a row by having a method that `handles` marks, as an actor does. It need not answer every
+row: the actor tells callers which it does not.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar
+
+from ....bus import Actor
+from ....schemas.errors import BusError
+from ....schemas.ipfs import BackendName
+from ....schemas.rows import Event
+from ....schemas.wire import Wire
+
+__all__ = ["Backend"]
+
+log = logging.getLogger(__name__)
+
+
+class Backend:
+    """One way to answer. `attach` comes before `open`; `close` is called once, after the last answer."""
+
+    name: ClassVar[BackendName]
+
+    _actor: Actor
+
+    def attach(self, actor: Actor) -> None:
+        """Learn on whose behalf the back end answers: its bus, its instance, its version."""
+        self._actor = actor
+
+    async def open(self) -> None:
+        """Make ready to answer; raising ends the process."""
+
+    async def close(self) -> None:
+        """Finish what is under way and give everything back."""
+
+    async def tell(self, row: Event[Any], event: Wire) -> None:
+        """Announce what is done already: that nobody could be told does not undo it."""
+        try:
+            await self._actor.bus.publish(row, event)
+        except BusError as error:
+            log.warning("%s was not announced: %s", row.name, error)

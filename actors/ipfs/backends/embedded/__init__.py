@@ -1,0 +1,1 @@
+"""The embedded node: every row answered from the block store of this node, a file per kind of row."""

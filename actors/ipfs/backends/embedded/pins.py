@@ -1,0 +1,62 @@
+"""Pins: what is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from .....bus import handles
+from .....schemas import ipfs, subjects
+from ...cid import CID
+from ...store.pins import PinRecord
+from .node import Node, pin_changed
+
+__all__ = ["PinRows"]
+
+
+class PinRows(Node):
+    """`pin.*`."""
+
+    @handles(subjects.PIN)
+    async def pin(self, ask: ipfs.PinRequest) -> ipfs.Pinned:
+        """Raises NotFound for the first block that is not here."""
+        cid = await self.resolve(CID.parse(ask.cid), ask.path)
+        expires_at = None if ask.expires_in_s is None else time.time() + ask.expires_in_s
+        mode: ipfs.PinMode = "recursive" if ask.recursive else "direct"
+        pin = await self._store.pins.add(PinRecord(cid, mode, ask.name, expires_at))
+        await self.tell(subjects.PINNED, pin_changed(pin))
+        return _pinned(pin)
+
+    @handles(subjects.UNPIN)
+    async def unpin(self, ask: ipfs.PinRemove) -> ipfs.Pinned:
+        cid = await self.resolve(CID.parse(ask.cid), ask.path)
+        pin = await self._store.pins.remove(cid)
+        await self.tell(subjects.UNPINNED, pin_changed(pin))
+        return ipfs.Pinned(cid=str(pin.cid), pinned=False)
+
+    @handles(subjects.PINS)
+    async def pins(self, ask: ipfs.PinList) -> AsyncIterator[ipfs.Pin]:
+        mode = None if ask.type == "all" else ask.type
+        cid = None if ask.cid is None else CID.parse(ask.cid)
+        for pin in self._store.pins.list(mode=mode, name=ask.name, cid=cid):
+            yield ipfs.Pin(
+                cid=str(pin.cid),
+                mode=pin.mode,
+                name=pin.name,
+                expires_at=pin.expires_at,
+                created_at=pin.created_at,
+            )
+
+    @handles(subjects.PIN_UPDATE)
+    async def pin_update(self, ask: ipfs.PinUpdate) -> ipfs.Pinned:
+        old, new = CID.parse(ask.from_cid), CID.parse(ask.to_cid)
+        before = self._store.pins.get(old)
+        pin = await self._store.pins.update(old, new, unpin=ask.unpin)
+        await self.tell(subjects.PINNED, pin_changed(pin))
+        if before is not None and ask.unpin and before.key != pin.key:
+            await self.tell(subjects.UNPINNED, pin_changed(before))
+        return _pinned(pin)
+
+
+def _pinned(pin: PinRecord) -> ipfs.Pinned:
+    return ipfs.Pinned(cid=str(pin.cid), pinned=True, mode=pin.mode, name=pin.name, expires_at=pin.expires_at)

@@ -1,0 +1,88 @@
+"""What the ipfs actor may be told: which back ends answer, and where they are. Read from the environment.
+
+    CIDBUS_IPFS_BACKEND=embedded,kubo   the first answers, and asks the rest for blocks that it lacks
+    CIDBUS_IPFS_KUBO_URL=http://127.0.0.1:5001
+
+Each field is `CIDBUS_IPFS_` and its name in capitals; lists are separated by commas.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self, get_args
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ...schemas.errors import BadRequest
+from ...schemas.ipfs import BackendName
+from ...schemas.wire import bad_request
+
+__all__ = ["ENV_PREFIX", "IpfsSettings"]
+
+ENV_PREFIX = "CIDBUS_IPFS_"
+
+Listed = Annotated[tuple[str, ...], NoDecode]
+
+
+class IpfsSettings(BaseSettings):
+    """Every setting, with the default that a newcomer wants: an embedded node that asks nobody."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+
+    backend: Annotated[tuple[BackendName, ...], NoDecode] = ("embedded",)
+
+    kubo_url: str = "http://127.0.0.1:5001"
+    kubo_authorization: SecretStr | None = None  # the whole value of the Authorization header
+    kubo_connections: Annotated[int, Field(ge=1, le=1000)] = 32
+
+    gateways: Listed = ()  # origins of trustless gateways: scheme, host and port
+    routers: Listed = ()  # base URLs of delegated routing endpoints
+    fetch_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    max_fetches: Annotated[int, Field(ge=1, le=1024)] = 32  # blocks asked of others at once
+
+    dnslink: bool = False  # whether names may be looked up in the DNS
+    dns_servers: Listed = ()  # addresses, `host` or `host:port`; the system's own if there are none
+    announce: bool = True  # whether other nodes of the cluster are told what is added and pinned
+    addresses: Listed = ()  # multiaddrs by which others reach this node's gateway
+    republish_every_s: Annotated[float, Field(ge=1)] = 4 * 3600.0
+
+    simulation_seed: str = "cidbus"
+
+    @classmethod
+    def read(cls) -> Self:
+        """The settings of this process's environment; raises BadRequest naming the one that is wrong."""
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = bad_request(error)
+            raise BadRequest(
+                ENV_PREFIX + wrong.field.upper(), wrong.problem, limit=wrong.details.get("limit")
+            ) from None
+
+    @field_validator("backend", "gateways", "routers", "dns_servers", "addresses", mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+
+    @field_validator("kubo_url", "gateways", "routers")
+    @classmethod
+    def _urls(cls, given: Any) -> Any:
+        for url in (given,) if isinstance(given, str) else given:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError(f"{url!r} is not an http or https URL")
+        return given
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        names = self.backend
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"backend: name each of {', '.join(get_args(BackendName))} at most once")
+        if "simulation" in names and names != ("simulation",):
+            raise ValueError("backend: simulation stands alone: nothing real may be mixed with it")
+        if "gateway" in names and not self.gateways:
+            raise ValueError("gateways: the gateway back end needs at least one")
+        return self
