@@ -129,6 +129,7 @@ class NameResolved(Answer):
 
 class NameGet(Ask):
     name: NameText
+    cluster_only: Annotated[bool, Field(description="Ask nobody outside the cluster")] = False
 
 
 class NameRecord(Answer):

@@ -34,6 +34,8 @@ __all__ = [
 PeerText = Annotated[str, Field(min_length=8, max_length=128, examples=["12D3KooW…"])]
 AddressText = Annotated[str, Field(min_length=1, max_length=1024, description="A multiaddr")]
 
+ClusterOnly = Annotated[bool, Field(description="Ask nobody outside the cluster")]
+
 
 class Tried(Reply):
     """One place that was asked: how many it found, or why it could not be asked."""
@@ -56,6 +58,7 @@ class PeerRecord(Reply):
 class FindProviders(Ask):
     cid: CidText
     num_providers: Annotated[int, Field(ge=1, le=1000)] = 20
+    cluster_only: ClusterOnly = False
 
 
 class FoundProviders(Answer):
@@ -71,6 +74,7 @@ class FoundProviders(Answer):
 
 class FindPeer(Ask):
     peer_id: PeerText
+    cluster_only: ClusterOnly = False
 
 
 class FoundPeer(Answer):

@@ -1,0 +1,1 @@
+"""Who has what: what the nodes of the cluster have told of themselves."""
