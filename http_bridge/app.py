@@ -16,6 +16,7 @@ from aiohttp import hdrs, web
 from ..bus import Bus
 from .bodies import json_expectation
 from .bridge import Bridge, Handler
+from .delegated import DelegatedRouting
 from .documents import Documents
 from .events import EventRoute
 from .health import Health
@@ -35,6 +36,7 @@ def make_app(bus: Bus, settings: BridgeSettings | None = None) -> web.Applicatio
     """The whole bridge: the table below the prefix; health, documents and `/docs` at the root as well."""
     app = web.Application()
     bridge = add_routes(app, bus, settings)
+    DelegatedRouting(bridge).add_to(app)
     _Routes(app, bridge, "").add_pages().add_fallback()
     return app
 

@@ -25,7 +25,7 @@ from ..schemas.errors import BadRequest, BusError, Busy, Forbidden
 from .problems import OPERATION_ID, NoRoom, conceal, problem
 from .settings import BridgeSettings
 
-__all__ = ["Bridge", "Handler"]
+__all__ = ["AiohttpHandler", "Bridge", "Handler"]
 
 # A handler gets the request and the id of the operation.
 Handler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
@@ -63,8 +63,9 @@ class Bridge:
     def release(self, size: int) -> None:
         self.held_bytes -= size
 
-    def guard(self, handler: Handler, *, counted: bool = True) -> AiohttpHandler:
-        """The handler as aiohttp calls it; with `counted` it takes one of the places of running requests."""
+    def guard(self, handler: Handler, *, counted: bool = True, open_to_pages: bool = False) -> AiohttpHandler:
+        """The handler as aiohttp calls it; with `counted` it takes one of the places of running requests, and
+        with `open_to_pages` the pages of any site may call it."""
         limit = self.settings.max_requests if counted else 2**63
 
         async def answer(request: web.Request) -> web.StreamResponse:
@@ -73,7 +74,8 @@ class Bridge:
                 return problem(Busy("the bridge", limit=limit), operation_id)
             self.running += counted
             try:
-                if request.method not in SAFE_METHODS and hdrs.ORIGIN in request.headers:
+                foreign = request.method not in SAFE_METHODS and hdrs.ORIGIN in request.headers
+                if foreign and not open_to_pages:
                     self.refuse_foreign_pages(request)
                 response = await handler(request, operation_id)
             except BusError as error:
