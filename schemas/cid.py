@@ -13,11 +13,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from .errors import BadRequest, NotSupported
+from blake3 import blake3
+
+from .errors import BadRequest
 from .varint import VarintError, encode_varint, read_varint
 
 __all__ = [
-    "CID", "CODECS", "CODEC_NAMES", "DAG_PB", "RAW", "IDENTITY", "SHA2_256",
+    "CID", "CODECS", "CODEC_NAMES", "DAG_PB", "RAW", "HASH_CODES", "IDENTITY", "SHA2_256",
     "base36_encode", "base58_decode", "base58_encode",
 ]  # fmt: skip
 
@@ -40,7 +42,21 @@ CODECS = {
 }
 CODEC_NAMES = {code: name for name, code in CODECS.items()}
 
-# code → (name, digest size in bytes, constructor or None where the digest cannot be computed here).
+
+class _Twice:
+    """SHA2-256 of the SHA2-256: what Bitcoin's blocks are named by."""
+
+    def __init__(self) -> None:
+        self._inner = hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        self._inner.update(data)
+
+    def digest(self) -> bytes:
+        return hashlib.sha256(self._inner.digest()).digest()
+
+
+# code → (name, digest size in bytes, constructor or None where there is nothing to compute).
 HASHES: dict[int, tuple[str, int, Callable[[], Any] | None]] = {
     IDENTITY: ("identity", MAX_DIGEST_BYTES, None),
     0x11: ("sha1", 20, hashlib.sha1),
@@ -50,13 +66,14 @@ HASHES: dict[int, tuple[str, int, Callable[[], Any] | None]] = {
     0x15: ("sha3-384", 48, hashlib.sha3_384),
     0x16: ("sha3-256", 32, hashlib.sha3_256),
     0x17: ("sha3-224", 28, hashlib.sha3_224),
-    0x1E: ("blake3", 32, None),
+    0x1E: ("blake3", 32, blake3),
     0x20: ("sha2-384", 48, hashlib.sha384),
-    0x56: ("dbl-sha2-256", 32, None),
+    0x56: ("dbl-sha2-256", 32, _Twice),
     0xB220: ("blake2b-256", 32, lambda: hashlib.blake2b(digest_size=32)),
     0xB240: ("blake2b-512", 64, lambda: hashlib.blake2b(digest_size=64)),
     0xB260: ("blake2s-256", 32, lambda: hashlib.blake2s(digest_size=32)),
 }
+HASH_CODES = {name: code for code, (name, _, _) in HASHES.items()}
 
 
 class CID(NamedTuple):
@@ -91,6 +108,8 @@ class CID(NamedTuple):
     @staticmethod
     def from_bytes(raw: bytes) -> CID:
         """The CID of exactly these bytes; raises BadRequest(field="cid") if they are not one."""
+        if len(raw) == 36 and raw[0] == 1 and raw[1] < 0x80 and raw[2:4] == b"\x12\x20":
+            return CID(1, raw[1], raw[2:])  # what nearly every link is, without the general parser
         cid, end = CID.read(raw, 0)
         if end != len(raw):
             raise BadRequest("cid", f"{len(raw) - end} bytes follow the CID")
@@ -121,9 +140,15 @@ class CID(NamedTuple):
         return CID(1, codec, bytes(raw[hash_at:end])), end
 
     @staticmethod
-    def of(codec: int, data: bytes, *, version: int = 1) -> CID:
-        """The CID of a block under SHA2-256."""
-        return CID(version, codec, b"\x12\x20" + hashlib.sha256(data).digest())
+    def of(codec: int, data: bytes, *, version: int = 1, hash_name: str = "sha2-256") -> CID:
+        """The CID of a block under a hash of HASH_CODES.
+
+        Raises BadRequest(field="hash") for an unknown hash, and for `identity` over more than 128 bytes.
+        """
+        if hash_name == "sha2-256":
+            return CID(version, codec, b"\x12\x20" + hashlib.sha256(data).digest())
+        digest = _digest(hash_name, data)
+        return CID(version, codec, encode_varint(HASH_CODES[hash_name]) + encode_varint(len(digest)) + digest)
 
     @staticmethod
     def of_digest(codec: int, sha256: bytes, *, version: int = 1) -> CID:
@@ -154,17 +179,13 @@ class CID(NamedTuple):
         return "k" + base36_encode(bytes(self.to_v1()))
 
     def matches(self, data: bytes) -> bool:
-        """Whether a block is the one this CID names; raises NotSupported for a hash not computed here."""
+        """Whether a block is the one this CID names."""
+        if self.multihash[:2] == b"\x12\x20":
+            return hashlib.sha256(data).digest() == self.multihash[2:]
         code, digest = self.hash_code, self.digest
         if code == IDENTITY:
             return data == digest
-        name, _, new = HASHES[code]
-        if new is None:
-            raise NotSupported(f"cannot compute {name} here", field="cid", hash=name)
-        hasher = new()
-        hasher.update(data)
-        computed: bytes = hasher.digest()
-        return computed[: len(digest)] == digest
+        return _digest(HASHES[code][0], data)[: len(digest)] == digest
 
     def to_v1(self) -> CID:
         """The same block under version 1."""
@@ -180,6 +201,20 @@ class CID(NamedTuple):
 
     def __repr__(self) -> str:
         return f"CID({self})"
+
+
+def _digest(hash_name: str, data: bytes) -> bytes:
+    if hash_name not in HASH_CODES:
+        raise BadRequest("hash", f"unknown hash function {hash_name!r}")
+    _, limit, new = HASHES[HASH_CODES[hash_name]]
+    if new is None:
+        if len(data) > limit:
+            raise BadRequest("hash", f"{len(data)} bytes do not fit in an identity CID", limit=limit)
+        return data
+    hasher = new()
+    hasher.update(data)
+    digest: bytes = hasher.digest()
+    return digest
 
 
 def _check_digest(code: int, size: int) -> None:

@@ -7,7 +7,8 @@ as its parent claimed, so a range begins where the sizes say or the read ends in
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from itertools import islice
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ from ..codecs.dagpb import Links
 from . import unixfs
 from .unixfs import UnixFS, decode_node
 
-__all__ = ["File", "open_file", "read_file", "small_file", "load", "node_of"]
+__all__ = ["Ahead", "File", "open_file", "read_file", "small_file", "load", "node_of"]
 
 MAX_DEPTH = 64
 # How many blocks are asked for beyond the one that is waited for.
@@ -106,24 +107,41 @@ class File:
         Raises InvalidContent, naming the block, when a block is not what its parent says it is, or the
         file is over 64 levels deep; and what `BlockSource.get` raises.
         """
-        end = self.size_bytes if count is None else start + count
-        todo: list[_Part] = []
-        ahead = _Ahead(self._source)
-        piece = _enter(_Part(self.cid, 0, self.size_bytes, 0), self._node, self._links, start, end, todo)
-        try:
-            while True:
+        async with aclosing(self._walk(start, count)) as walk:
+            async for _, _, piece in walk:
                 if piece:
                     yield piece
-                if not todo:
-                    return
+
+    async def blocks(
+        self, start: int = 0, count: int | None = None
+    ) -> AsyncGenerator[tuple[CID, bytes], None]:
+        """The blocks below the root that hold those bytes, depth first; raises as `read` does."""
+        async with aclosing(self._walk(start, count)) as walk:
+            async for cid, block, _ in walk:
+                if block is not None:
+                    yield cid, block
+
+    async def _walk(self, start: int, count: int | None) -> AsyncGenerator[Step, None]:
+        """Each block of the range, the root (without its block, which is not kept) first."""
+        end = self.size_bytes if count is None else start + count
+        todo: list[_Part] = []
+        ahead = Ahead(self._source)
+        piece = _enter(_Part(self.cid, 0, self.size_bytes, 0), self._node, self._links, start, end, todo)
+        yield self.cid, None, piece
+        try:
+            while todo:
                 part = todo.pop()
                 block = self._source.get_now(part.cid)
                 if block is None:
                     block = await ahead.get(part.cid, (later.cid for later in reversed(todo)))
                 node, links = _checked(part, block)
-                piece = _enter(part, node, links, start, end, todo)
+                yield part.cid, block, _enter(part, node, links, start, end, todo)
         finally:
             ahead.close()
+
+
+# A block, and what it holds itself of the range that is read.
+Step = tuple[CID, bytes | None, bytes]
 
 
 class _Part(NamedTuple):
@@ -172,7 +190,7 @@ def _overlapping(part: _Part, node: UnixFS, links: Links, start: int, end: int) 
         at += size
 
 
-class _Ahead:
+class Ahead:
     """Asks for the next blocks of a walk while the present one is on its way from a disk or a peer."""
 
     def __init__(self, source: BlockSource) -> None:

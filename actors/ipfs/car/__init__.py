@@ -1,0 +1,1 @@
+"""CAR files: reading, importing and writing DAGs as one stream of blocks."""
