@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from cidbus.bus.process import end_with_parent
@@ -33,10 +34,14 @@ class Process(Protocol):
 
 
 class PythonProcess:
-    """`python -m cidbus …` in a session of its own, so that Ctrl-C reaches only the supervisor."""
+    """`python -m cidbus …` in a session of its own, so that Ctrl-C reaches only the supervisor.
 
-    def __init__(self, arguments: list[str]) -> None:
+    `environment` is added to this process's own.
+    """
+
+    def __init__(self, arguments: list[str], environment: Mapping[str, str] | None = None) -> None:
         self._arguments = arguments
+        self._environment = dict(environment or {})
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -46,6 +51,7 @@ class PythonProcess:
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "cidbus", *self._arguments,
+            env=os.environ | self._environment,
             stdin=asyncio.subprocess.DEVNULL, start_new_session=True, preexec_fn=end_with_parent,
         )  # fmt: skip
 

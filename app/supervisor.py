@@ -15,12 +15,15 @@ import logging
 import os
 import tempfile
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from cidbus.actors import IMPLEMENTED
+from cidbus.actors.ipfs.settings import ENV_PREFIX, IpfsSettings, environment_of
 from cidbus.bus import Bus
 from cidbus.bus.keyring import Keyring
 from cidbus.bus.micro import SERVICE_PREFIX
@@ -36,6 +39,7 @@ log = logging.getLogger(__name__)
 
 READY_S = 30.0
 NATS_PORT = 4222
+ADDRESSES = ENV_PREFIX + "ADDRESSES"
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class UpOptions:
     `nats` uses a server that already runs, with keys from `<data_dir>/secrets`; without it one is started.
     `isolation` means free ports and, unless `throw_away` says otherwise, a data folder that is removed at the
     end. `scale` says how many processes of an actor,
-    or of `bridge`, there are (1 each if it says nothing).
+    or of `bridge`, there are (1 each if it says nothing). `ipfs` has settings of the ipfs actor by name, as
+    text: see `cidbus.actors.ipfs.settings`.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +61,7 @@ class UpOptions:
     throw_away: bool | None = None
     debug: bool = False
     scale: dict[str, int] = field(default_factory=dict)
+    ipfs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {*IMPLEMENTED, "bridge"}
@@ -64,6 +70,7 @@ class UpOptions:
                 raise BadRequest("scale", f"{name!r} is not one of {', '.join(sorted(known))}")
             if not 0 <= count <= 64:
                 raise BadRequest("scale", f"{name}={count} is not between 0 and 64", limit=64)
+        IpfsSettings.of(self.ipfs)
 
 
 class System:
@@ -148,7 +155,9 @@ class System:
             self._keyring.make_missing()
         for name in IMPLEMENTED:
             for _ in range(self.options.scale.get(name, 1)):
-                await self._add(name, PythonProcess(["actor", name, *self._common()]))
+                await self._add(
+                    name, PythonProcess(["actor", name, *self._common()], self._environment(name))
+                )
         bridge = ["bridge", "--host", host, "--port", str(port), *self._common()]
         bridge += ["--isolation"] if self.options.isolation else []
         bridge += ["--share-port"] if self.options.scale.get("bridge", 1) > 1 else []
@@ -158,6 +167,16 @@ class System:
     def _common(self) -> list[str]:
         options = ["--nats", self.nats, "--data-dir", str(self.data_dir.path)]
         return [*options, "--debug"] if self.options.debug else options
+
+    def _environment(self, actor: str) -> dict[str, str]:
+        """What an actor is told besides its options: the ipfs actor, where its content can be had."""
+        if actor != "ipfs":
+            return {}
+        told = environment_of(self.options.ipfs)
+        address = _multiaddr(self.http)
+        if address is not None and ADDRESSES not in os.environ:
+            told.setdefault(ADDRESSES, address)
+        return told
 
     def _http_port(self) -> int:
         wanted = 0 if self.options.isolation and self.options.port == UpOptions.port else self.options.port
@@ -219,3 +238,16 @@ class System:
             async with aiohttp.ClientSession() as session, session.get(f"{self.http}/readyz") as response:
                 return response.status == 200
         return False
+
+
+def _multiaddr(url: str) -> str | None:
+    """An HTTP address as others would dial it; None for one that only says "any of mine"."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return f"/dns4/{host}/tcp/{parts.port}/http"
+    if address.is_unspecified:
+        return None
+    return f"/ip{address.version}/{address}/tcp/{parts.port}/http"

@@ -111,21 +111,24 @@ def answers_at_once(row: Stream[A, H, bytes]) -> Callable[[Shortcut[S, A]], Shor
 
 def marked_handlers(object_: object) -> dict[Answered, Callable[..., Any]]:
     """The methods that `handles` has marked, by row; raises TypeError if two handle one row."""
+    return _marked(object_, "__handles__")
+
+
+def marked_shortcuts(object_: object) -> dict[Answered, Callable[[Any], bytes | None]]:
+    """The methods that `answers_at_once` has marked, by row."""
+    return _marked(object_, "__answers_at_once__")
+
+
+def _marked(object_: object, mark: str) -> dict[Answered, Callable[..., Any]]:
     found: dict[Answered, Callable[..., Any]] = {}
     for attribute in dir(type(object_)):
-        row = getattr(getattr(type(object_), attribute), "__handles__", None)
+        row = getattr(getattr(type(object_), attribute), mark, None)
         if row is None:
             continue
         if row in found:
             raise TypeError(f"{type(object_).__name__} handles {row.name} twice")
         found[row] = getattr(object_, attribute)
     return found
-
-
-def marked_shortcuts(object_: object) -> dict[Answered, Callable[[Any], bytes | None]]:
-    """The methods that `answers_at_once` has marked, by row."""
-    marked = [getattr(object_, name) for name in dir(type(object_)) if not name.startswith("__")]
-    return {m.__answers_at_once__: m for m in marked if hasattr(m, "__answers_at_once__")}
 
 
 def handlers_of(actor: Actor) -> dict[Answered, Callable[..., Any]]:

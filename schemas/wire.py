@@ -78,7 +78,7 @@ def bad_request(error: ValidationError) -> BadRequest:
     limits = [
         v for k, v in (first.get("ctx") or {}).items() if k != "error" and isinstance(v, int | float | str)
     ]
-    return BadRequest(field, first["msg"], limit=limits[0] if limits else None)
+    return BadRequest(field, first["msg"].removeprefix("Value error, "), limit=limits[0] if limits else None)
 
 
 def dump_json(value: object) -> bytes:

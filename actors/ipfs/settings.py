@@ -8,17 +8,18 @@ Each field is `CIDBUS_IPFS_` and its name in capitals; lists are separated by co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ...schemas.errors import BadRequest
 from ...schemas.ipfs import BackendName
 from ...schemas.wire import bad_request
 
-__all__ = ["ENV_PREFIX", "IpfsSettings"]
+__all__ = ["ENV_PREFIX", "IpfsSettings", "environment_of"]
 
 ENV_PREFIX = "CIDBUS_IPFS_"
 
@@ -36,7 +37,9 @@ class IpfsSettings(BaseSettings):
     kubo_authorization: SecretStr | None = None  # the whole value of the Authorization header
     kubo_connections: Annotated[int, Field(ge=1, le=1000)] = 32
 
-    gateways: Listed = ()  # origins of trustless gateways: scheme, host and port
+    gateways: Annotated[
+        Listed, Field(validate_default=True)
+    ] = ()  # origins of trustless gateways: scheme, host and port
     routers: Listed = ()  # base URLs of delegated routing endpoints
     fetch_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
     max_fetches: Annotated[int, Field(ge=1, le=1024)] = 32  # blocks asked of others at once
@@ -51,14 +54,22 @@ class IpfsSettings(BaseSettings):
 
     @classmethod
     def read(cls) -> Self:
-        """The settings of this process's environment; raises BadRequest naming the one that is wrong."""
+        """The settings of this process's environment; raises BadRequest naming the variable that is wrong."""
         try:
             return cls()
         except ValidationError as error:
-            wrong = bad_request(error)
-            raise BadRequest(
-                ENV_PREFIX + wrong.field.upper(), wrong.problem, limit=wrong.details.get("limit")
-            ) from None
+            wrong = _wrong(error)
+            name = ENV_PREFIX + wrong.field.upper()
+            raise BadRequest(name, wrong.problem, limit=wrong.details.get("limit")) from None
+
+    @classmethod
+    def of(cls, fields: Mapping[str, str]) -> Self:
+        """The settings of these fields over those of the environment; raises BadRequest naming the one that
+        is wrong."""
+        try:
+            return cls(**fields)  # type: ignore[arg-type]  # every field is read from text
+        except ValidationError as error:
+            raise _wrong(error) from None
 
     @field_validator("backend", "gateways", "routers", "dns_servers", "addresses", mode="before")
     @classmethod
@@ -76,13 +87,28 @@ class IpfsSettings(BaseSettings):
                 raise ValueError(f"{url!r} is not an http or https URL")
         return given
 
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        names = self.backend
+    @field_validator("backend")
+    @classmethod
+    def _stand_together(cls, names: tuple[BackendName, ...]) -> tuple[BackendName, ...]:
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"backend: name each of {', '.join(get_args(BackendName))} at most once")
+            raise ValueError(f"name each of {', '.join(get_args(BackendName))} at most once")
         if "simulation" in names and names != ("simulation",):
-            raise ValueError("backend: simulation stands alone: nothing real may be mixed with it")
-        if "gateway" in names and not self.gateways:
-            raise ValueError("gateways: the gateway back end needs at least one")
-        return self
+            raise ValueError("simulation stands alone: nothing real may be mixed with it")
+        return names
+
+    @field_validator("gateways")
+    @classmethod
+    def _needed(cls, gateways: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "gateway" in info.data.get("backend", ()) and not gateways:
+            raise ValueError("the gateway back end needs at least one")
+        return gateways
+
+
+def environment_of(fields: Mapping[str, str]) -> dict[str, str]:
+    """The same settings as environment variables, for a process to be started."""
+    return {ENV_PREFIX + name.upper(): value for name, value in fields.items()}
+
+
+def _wrong(error: ValidationError) -> BadRequest:
+    wrong = bad_request(error)
+    return BadRequest(wrong.field.partition(".")[0], wrong.problem, limit=wrong.details.get("limit"))

@@ -13,7 +13,33 @@ from .talking import told
 __all__ = ["actor", "bridge", "up"]
 
 Host = Annotated[str, typer.Option(help="The address to serve HTTP on.")]
+CONTENT = "Where content comes from"
+# Settings whose option has another name.
+_OPTIONS = {"kubo_url": "kubo", "gateways": "gateway", "routers": "router"}
 Port = Annotated[int, typer.Option(help="The port to serve HTTP on.", min=0, max=65535)]
+
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES", rich_help_panel=CONTENT,
+        help="Who answers: embedded, kubo, gateway (several with commas: an embedded node asks the rest for"
+        " what it lacks), or simulation.",
+    ),
+]  # fmt: skip
+Kubo = Annotated[
+    str | None, typer.Option(metavar="URL", rich_help_panel=CONTENT, help="The RPC of a Kubo daemon.")
+]
+Gateways = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", rich_help_panel=CONTENT, help="A trustless gateway; may be repeated."),
+]
+Routers = Annotated[
+    list[str] | None,
+    typer.Option(metavar="URL", rich_help_panel=CONTENT, help="A delegated routing API; may be repeated."),
+]
+DnsLink = Annotated[
+    bool | None, typer.Option("--dnslink", rich_help_panel=CONTENT, help="Look names up in the DNS.")
+]
 
 
 def up(
@@ -32,10 +58,22 @@ def up(
             metavar="ACTOR=N", help="How many processes of an actor, or of bridge; may be repeated."
         ),
     ] = None,
+    backend: Backend = None,
+    kubo: Kubo = None,
+    gateway: Gateways = None,
+    router: Routers = None,
+    dnslink: DnsLink = None,
     debug: Debug = False,
 ) -> None:
     """Run a whole system: nats-server, every actor, the HTTP bridge. Ctrl-C ends it in order."""
     counts = dict(map(_count, scale or ()))
+    settings = {
+        "backend": backend,
+        "kubo_url": kubo,
+        "gateways": ",".join(gateway or ()) or None,
+        "routers": ",".join(router or ()) or None,
+        "dnslink": "true" if dnslink else None,
+    }
     with told():
         from cidbus.schemas.errors import BadRequest
 
@@ -50,9 +88,11 @@ def up(
                 isolation=isolation,
                 debug=debug,
                 scale=counts,
+                ipfs={name: value for name, value in settings.items() if value is not None},
             )
         except BadRequest as error:
-            raise typer.BadParameter(error.problem, param_hint=f"--{error.field}") from None
+            option = _OPTIONS.get(error.field, error.field)
+            raise typer.BadParameter(error.problem, param_hint=f"--{option}") from None
         _end(lambda: run_up(options))
 
 

@@ -44,6 +44,7 @@ class MCPServer:
         host, port: where its own bridge listens; port 0 takes a free one.
         nats: the URL of a NATS server to use instead of starting one.
         scale: processes per actor, such as `{"ipfs": 3}`.
+        ipfs: settings of the ipfs actor, such as `{"backend": "embedded,kubo"}`.
 
     Raises:
         BadRequest: if an option has a value that it cannot have.
@@ -61,6 +62,7 @@ class MCPServer:
         port: int = 0,
         nats: str | None = None,
         scale: dict[str, int] | None = None,
+        ipfs: dict[str, str] | None = None,
     ) -> None:
         self.debug_mode = debug_mode
         self.isolation_mode = isolation_mode
@@ -74,6 +76,7 @@ class MCPServer:
             throw_away=isolation_mode and persistence_path is None,
             debug=debug_mode,
             scale=scale or {},
+            ipfs=ipfs or {},
         )
         _set_log_level("DEBUG" if debug_mode else log_level)
         self.ipfs_model = IPFSModel(self.client)

@@ -16,4 +16,4 @@ log = logging.getLogger(__name__)
 
 def make_backends(settings: IpfsSettings, folder: Path) -> list[Backend]:
     """The back ends that the settings name, the one that answers by default first; none is open yet."""
-    return [EmbeddedBackend(folder)]
+    return [EmbeddedBackend(folder, settings)]

@@ -26,6 +26,8 @@ class ContentRows(Node):
         async with self._store.session() as session:
             added = await Adding(ask, session, self._executor).run(content)
         size_bytes, pinned = added.content_size_bytes, added.pinned
+        if pinned:
+            self._announcer.add(CID.parse(added.cid))
         await self.tell(
             subjects.ADDED,
             ipfs.ContentAdded(

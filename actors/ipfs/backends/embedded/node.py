@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from .....bus import handles
 from .....schemas import ipfs, subjects
+from .....schemas.routing import Announced
 from ...blocks import BlockSource
 from ...cid import CID
 from ...codecs.walk import children
 from ...identity import Identity
+from ...routing.announcements import Announcements
+from ...settings import IpfsSettings
 from ...store.pins import PinRecord
 from ...store.store import BlockStore
 from ...unixfs.listing import resolve
 from ..backend import Backend
+from .announcer import Announcer, announced
 
 __all__ = ["Node", "pin_changed"]
 
@@ -36,8 +42,10 @@ class Node(Backend):
     _source: BlockSource
     _identity: Identity
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: IpfsSettings | None = None) -> None:
         self._folder = folder
+        self._settings = settings or IpfsSettings()
+        self._heard = Announcements()
         self._executor = ThreadPoolExecutor(HASH_THREADS, "hash")
 
     async def open(self) -> None:
@@ -45,9 +53,13 @@ class Node(Backend):
         self._store = await BlockStore.open(self._folder, children=children)
         self._source = self._store
         self._identity = Identity.open(self._folder / "identity.pem")
+        self._announcer = Announcer(self._heard, self._describe, self._announce, self._kept_roots)
+        if self._settings.announce:
+            self._announcer.start()
         self._upkeep = asyncio.create_task(self._keep_up())
 
     async def close(self) -> None:
+        await self._announcer.close()
         self._upkeep.cancel()
         await asyncio.gather(self._upkeep, return_exceptions=True)
         await self._store.close()
@@ -55,6 +67,33 @@ class Node(Backend):
 
     async def resolve(self, cid: CID, path: str) -> CID:
         return await resolve(self._source, cid, path) if path else cid
+
+    # ---- what the cluster is told -----------------------------------------------------------------------
+
+    @handles(subjects.ANNOUNCED)
+    async def heard(self, said: Announced) -> None:
+        self._announcer.hear(said, own=said.instance == self._actor.instance)
+
+    def _describe(self, cids: list[str]) -> Announced:
+        return announced(
+            peer_id=self._identity.peer_id,
+            instance=self._actor.instance,
+            addrs=list(self._settings.addresses),
+            agent_version=self.agent_version,
+            cids=cids,
+        )
+
+    async def _announce(self, said: Announced) -> None:
+        await self.tell(subjects.ANNOUNCED, said)
+
+    def _kept_roots(self) -> Iterator[CID]:
+        return (pin.cid for pin in self._store.pins.list())
+
+    @property
+    def agent_version(self) -> str:
+        return f"cidbus/{self._actor.software_version}"
+
+    # ---- upkeep -----------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
         """Remove expired pins and tend the store, for as long as the actor lives."""

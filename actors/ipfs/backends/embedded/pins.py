@@ -24,6 +24,7 @@ class PinRows(Node):
         expires_at = None if ask.expires_in_s is None else time.time() + ask.expires_in_s
         mode: ipfs.PinMode = "recursive" if ask.recursive else "direct"
         pin = await self._store.pins.add(PinRecord(cid, mode, ask.name, expires_at))
+        self._announcer.add(pin.cid)
         await self.tell(subjects.PINNED, pin_changed(pin))
         return _pinned(pin)
 

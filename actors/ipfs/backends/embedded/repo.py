@@ -46,11 +46,11 @@ class RepoRows(Node):
 
     @handles(subjects.ID)
     async def id(self, ask: ipfs.IdRequest) -> ipfs.Id:
-        """No addresses: the embedded node speaks on the bus, not on a peer-to-peer network."""
+        """The addresses are those of the node's gateway: on no peer-to-peer network does it speak itself."""
         return ipfs.Id(
             id=self._identity.peer_id,
             public_key=self._identity.public_key_base64,
-            agent_version=f"cidbus/{self._actor.software_version}",
-            addresses=[],
+            agent_version=self.agent_version,
+            addresses=list(self._settings.addresses),
             instance=self._actor.instance,
         )
