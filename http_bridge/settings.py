@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from secrets import token_hex
 
 __all__ = ["BridgeSettings"]
@@ -43,3 +44,16 @@ class BridgeSettings:
     write_timeout_s: float = 60.0  # for a client that takes nothing
     shutdown_timeout_s: float = 20.0  # for accepted requests to end
     discovery_wait_s: float = 0.3  # for actors to answer $SRV.PING and $SRV.STATS
+
+    # The IPFS gateway under /ipfs and /ipns; docs/gateway.md explains each of these.
+    gateway_hosts: tuple[str, ...] = ("localhost",)  # below which each root has an origin of its own
+    gateway_dnslink_hosts: tuple[str, ...] = ()  # `example.org`, `*.example.org`, or `*` for any domain
+    gateway_trust_forwarded: bool = False  # believe X-Forwarded-Host and X-Forwarded-Proto
+    gateway_trustless_only: bool = False  # serve only what a client can verify
+    gateway_convert_codecs: bool = False  # serve nodes in other codecs than their own
+    gateway_denylists: Path | None = None  # a folder of `.deny` files
+    gateway_denylist_every_s: float = 60.0  # how often that folder is looked at
+    gateway_max_requests: int = 256  # running at once; one more is answered by 429
+    gateway_max_entries: int = 10_000  # of a directory that are listed on its page
+    gateway_retrieval_timeout_s: float = 30.0  # for the first and for each further part of an answer
+    gateway_total_timeout_s: float = 3600.0  # for a whole answer

@@ -68,6 +68,16 @@ class BadRequest(BusError):
         super().__init__(f"{field}: {problem}", **facts)
 
 
+class NotAFile(BadRequest):
+    """A file was asked for by the CID of something else: `type` is "directory", "symbolic link" or such."""
+
+    code, kind = 400, "not_a_file"
+
+    def __init__(self, cid: str, found: str) -> None:
+        super().__init__("cid", f"{cid} is a {found}, not a file")
+        self.details |= {"cid": cid, "type": found}
+
+
 class Forbidden(BusError):
     """The caller is known and may not do this."""
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from itertools import islice
 from typing import NamedTuple
 
-from ....schemas.errors import BadRequest, InvalidContent, NotSupported, UnsatisfiableRange
+from ....schemas.errors import InvalidContent, NotAFile, NotSupported, UnsatisfiableRange
 from ..blocks import BlockSource
 from ..cid import CID, DAG_PB, RAW
 from ..codecs.dagpb import Links
@@ -22,6 +22,7 @@ from .unixfs import UnixFS, decode_node
 __all__ = ["Ahead", "File", "open_file", "read_file", "small_file", "load", "node_of"]
 
 MAX_DEPTH = 64
+_TYPES = {unixfs.SYMLINK: "symbolic link", unixfs.METADATA: "metadata node"}
 # How many blocks are asked for beyond the one that is waited for.
 BLOCKS_AHEAD = 3
 
@@ -56,7 +57,7 @@ def node_of(block: bytes, cid: CID) -> tuple[UnixFS, Links]:
 async def open_file(source: BlockSource, cid: CID) -> File:
     """The file at a CID, its root block read and checked.
 
-    Raises BadRequest(field="cid") for a directory or symbolic link, NotSupported for a codec that holds no
+    Raises NotAFile for a directory or symbolic link, NotSupported for a codec that holds no
     files, InvalidContent for a broken node, and what `BlockSource.get` raises.
     """
     if cid.codec not in (RAW, DAG_PB):
@@ -65,8 +66,7 @@ async def open_file(source: BlockSource, cid: CID) -> File:
         )
     node, links = node_of(await load(source, cid), cid)
     if not node.is_file:
-        kinds = {unixfs.SYMLINK: "symbolic link", unixfs.METADATA: "metadata node"}
-        raise BadRequest("cid", f"{cid} is a {kinds.get(node.type, 'directory')}, not a file")
+        raise NotAFile(str(cid), _TYPES.get(node.type, "directory"))
     return File(source, cid, node, links)
 
 
