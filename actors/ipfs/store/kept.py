@@ -28,6 +28,9 @@ class Kept:
         """Every entry in the order of keys, read in pages."""
         return self._index.entries(self._table)
 
+    def count(self) -> int:
+        return self._index.count(self._table)
+
     async def put(self, key: bytes, value: bytes) -> None:
         """Set an entry; raises TooLarge, and BadRequest for an empty key."""
         _check(key, value)
@@ -38,9 +41,21 @@ class Kept:
         _check(key, value)
         return await self._committer.change(lambda change: self._set_if(change, key, value, present=False))
 
+    async def swap(self, key: bytes, expected: bytes | None, value: bytes) -> bool:
+        """Put an entry in place of the one expected (None: no entry); False if another stands there by now.
+        Raises TooLarge."""
+        _check(key, value)
+        return await self._committer.change(lambda change: self._swap(change, key, expected, value))
+
     async def delete(self, key: bytes) -> bool:
         """Remove an entry; False if it was not there."""
         return await self._committer.change(lambda change: self._set_if(change, key, None, present=True))
+
+    def _swap(self, change: Change, key: bytes, expected: bytes | None, value: bytes) -> bool:
+        if change.get(self._table, key) != expected:
+            return False
+        change.keep(self._table, key, value)
+        return True
 
     def _set_if(self, change: Change, key: bytes, value: bytes | None, *, present: bool) -> bool:
         if (change.get(self._table, key) is not None) != present:
