@@ -26,6 +26,8 @@ V2_HEADER_BYTES = 40
 _ROOTS_KEY, _VERSION_KEY = b"\xa2\x65roots", b"\x67version"
 _TAG_42 = b"\xd8\x2a"
 _ARRAY, _BYTES, _UINT = 4, 2, 0
+# How many bytes of a number follow a head that has none in itself.
+_SIZES = {24: 1, 25: 2, 26: 4, 27: 8}
 
 
 class Layout(NamedTuple):
@@ -114,16 +116,16 @@ def _head(major: int, number: int) -> bytes:
     """The shortest CBOR head of a major type with its number."""
     if number < 24:
         return bytes((major << 5 | number,))
-    size = next(size for size in (1, 2, 4, 8) if number < 1 << 8 * size)
-    return bytes((major << 5 | 23 + size.bit_length(),)) + number.to_bytes(size, "big")
+    info, size = next((info, size) for info, size in _SIZES.items() if number < 1 << 8 * size)
+    return bytes((major << 5 | info,)) + number.to_bytes(size, "big")
 
 
 def _read_head(raw: bytes, at: int, major: int) -> tuple[int, int]:
     """The number in a CBOR head of this major type, and where the head ends; raises IndexError."""
     first = raw[at]
     kind, info = first >> 5, first & 31
-    size = 0 if info < 24 else 1 << info - 24
-    number = info if info < 24 else int.from_bytes(raw[at + 1 : at + 1 + size], "big")
+    size = _SIZES.get(info, 0)
+    number = int.from_bytes(raw[at + 1 : at + 1 + size], "big") if size else info
     end = at + 1 + size
     if end > len(raw):
         raise IndexError

@@ -29,8 +29,8 @@ async def import_car(
 
     Everything told is durable. A root that cannot be pinned says why, and does not keep the others from it.
     Raises InvalidContent naming the byte or the block where the file is wrong (a block over 2 MiB is),
-    NotSupported for a hash not computed here, StorageFull, and what `chunks` raises: then nothing is pinned,
-    and what was stored is collected some day. `executor` hashes, as in `open_car`.
+    StorageFull, and what `chunks` raises: then nothing is pinned, and what was stored is collected some day.
+    `executor` hashes, as in `open_car`.
     """
     car = await open_car(chunks, max_block_bytes=MAX_BLOCK_BYTES, executor=executor)
     blocks = size_bytes = 0

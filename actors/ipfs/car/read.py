@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from concurrent.futures import Executor
 from typing import NamedTuple
 
-from ....schemas.errors import BadRequest, InvalidContent, NotSupported
+from ....schemas.errors import BadRequest, InvalidContent
 from ..cid import CID, CODECS, DAG_PB, RAW, SHA2_256
 from ..varint import MAX_VARINT_BYTES, VarintError, read_varint
 from .header import PRAGMA, V2_HEADER_BYTES, Layout, decode_roots, read_layout
@@ -92,7 +92,7 @@ class Car:
         """The blocks in their order, repeats and all, each matching its CID. To be gone through once.
 
         Raises InvalidContent(field="car") naming the byte where the file is broken or cut short, or the block
-        that does not match its CID or is over `max_block_bytes`; NotSupported for a hash not computed here.
+        that does not match its CID or is over `max_block_bytes`.
         """
         in_flight: deque[asyncio.Future[list[Block]]] = deque()
         try:
@@ -151,13 +151,7 @@ class Car:
 def _checked(batch: list[Section]) -> list[Block]:
     """The blocks of a batch, every one of them what its CID says; runs in a thread."""
     for cid, data, offset in batch:
-        try:
-            matches = cid.matches(data)
-        except NotSupported as error:
-            raise NotSupported(
-                f"block {cid} at byte {offset}: {error.message}", **error.details | {"cid": str(cid)}
-            ) from None
-        if not matches:
+        if not cid.matches(data):
             raise InvalidContent("car", f"the block at byte {offset} does not match its CID", cid=str(cid))
     return [(cid, data) for cid, data, _ in batch]
 
@@ -203,8 +197,8 @@ def _read_length(head: memoryview, offset: int, what: str, limit: int) -> tuple[
 
 
 def _read_cid(head: memoryview, at: int, stop: int, start: int) -> tuple[CID, int]:
-    """The CID of a section that begins at byte `start` of the file, and where the CID ends in `head`, where the
-    section stands up to `stop` as far as it is there."""
+    """The CID of a section, and where it ends. `head` has the section up to `stop`, as far as that is there;
+    in the file the section begins at byte `start`."""
     codec = _COMMON.get(bytes(head[at : at + 4]))
     if codec is not None and at + 36 <= min(stop, len(head)):
         return CID(1, codec, bytes(head[at + 2 : at + 36])), at + 36
