@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from blake3 import blake3
 
-from .errors import BadRequest
+from .errors import BadRequest, NotSupported
 from .varint import VarintError, encode_varint, read_varint
 
 __all__ = [
@@ -56,7 +56,7 @@ class _Twice:
         return hashlib.sha256(self._inner.digest()).digest()
 
 
-# code → (name, digest size in bytes, constructor or None where there is nothing to compute).
+# code → (name, digest size in bytes, constructor or None where the digest is not computed here).
 HASHES: dict[int, tuple[str, int, Callable[[], Any] | None]] = {
     IDENTITY: ("identity", MAX_DIGEST_BYTES, None),
     0x11: ("sha1", 20, hashlib.sha1),
@@ -66,12 +66,18 @@ HASHES: dict[int, tuple[str, int, Callable[[], Any] | None]] = {
     0x15: ("sha3-384", 48, hashlib.sha3_384),
     0x16: ("sha3-256", 32, hashlib.sha3_256),
     0x17: ("sha3-224", 28, hashlib.sha3_224),
+    0x1A: ("keccak-224", 28, None),
+    0x1B: ("keccak-256", 32, None),
+    0x1C: ("keccak-384", 48, None),
+    0x1D: ("keccak-512", 64, None),
     0x1E: ("blake3", 32, blake3),
     0x20: ("sha2-384", 48, hashlib.sha384),
     0x56: ("dbl-sha2-256", 32, _Twice),
+    0x1012: ("sha2-256-trunc254-padded", 32, None),
     0xB220: ("blake2b-256", 32, lambda: hashlib.blake2b(digest_size=32)),
     0xB240: ("blake2b-512", 64, lambda: hashlib.blake2b(digest_size=64)),
     0xB260: ("blake2s-256", 32, lambda: hashlib.blake2s(digest_size=32)),
+    0xB401: ("poseidon-bls12_381-a2-fc1", 32, None),
 }
 HASH_CODES = {name: code for code, (name, _, _) in HASHES.items()}
 
@@ -143,7 +149,8 @@ class CID(NamedTuple):
     def of(codec: int, data: bytes, *, version: int = 1, hash_name: str = "sha2-256") -> CID:
         """The CID of a block under a hash of HASH_CODES.
 
-        Raises BadRequest(field="hash") for an unknown hash, and for `identity` over more than 128 bytes.
+        Raises BadRequest(field="hash") for an unknown hash and for `identity` over more than 128 bytes, and
+        NotSupported for a hash that is known only by name.
         """
         if hash_name == "sha2-256":
             return CID(version, codec, b"\x12\x20" + hashlib.sha256(data).digest())
@@ -179,7 +186,7 @@ class CID(NamedTuple):
         return "k" + base36_encode(bytes(self.to_v1()))
 
     def matches(self, data: bytes) -> bool:
-        """Whether a block is the one this CID names."""
+        """Whether a block is the one this CID names; raises NotSupported for a hash not computed here."""
         if self.multihash[:2] == b"\x12\x20":
             return hashlib.sha256(data).digest() == self.multihash[2:]
         code, digest = self.hash_code, self.digest
@@ -206,11 +213,14 @@ class CID(NamedTuple):
 def _digest(hash_name: str, data: bytes) -> bytes:
     if hash_name not in HASH_CODES:
         raise BadRequest("hash", f"unknown hash function {hash_name!r}")
-    _, limit, new = HASHES[HASH_CODES[hash_name]]
-    if new is None:
+    code = HASH_CODES[hash_name]
+    _, limit, new = HASHES[code]
+    if code == IDENTITY:
         if len(data) > limit:
             raise BadRequest("hash", f"{len(data)} bytes do not fit in an identity CID", limit=limit)
         return data
+    if new is None:
+        raise NotSupported(f"cannot compute {hash_name} here", field="hash", hash=hash_name)
     hasher = new()
     hasher.update(data)
     digest: bytes = hasher.digest()

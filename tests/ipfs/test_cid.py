@@ -109,9 +109,44 @@ def test_an_identity_cid_carries_its_block():
 
 
 def test_a_hash_that_cannot_be_computed_is_not_supported():
-    blake3 = CID.from_bytes(b"\x01\x55\x1e\x20" + bytes(32))
-    with pytest.raises(NotSupported, match="blake3"):
-        blake3.matches(b"")
+    keccak = CID.from_bytes(b"\x01\x55\x1b\x20" + bytes(32))
+    with pytest.raises(NotSupported, match="keccak-256"):
+        keccak.matches(b"")
+    with pytest.raises(NotSupported, match="keccak-256"):
+        CID.of(RAW, b"", hash_name="keccak-256")
+
+
+# Of the empty block; blake3's from its specification's test vectors, the others from the standards.
+EMPTY_DIGESTS = {
+    "blake3": "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+    "dbl-sha2-256": "5df6e0e2761359d30a8275058e299fcc0381534545f55cf43e41983f5d4c9456",
+    "sha2-256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "sha3-256": "a7ffc6f8bf1ed76651c14756a061d662f580ff4de43b49fa82d80a4b80f8434a",
+    "blake2b-256": "0e5751c026e543b2e8ab2eb06099daa1d1e5df47778f7787faab45cdf12fe3a8",
+    "identity": "",
+}
+
+
+@pytest.mark.parametrize("name", EMPTY_DIGESTS)
+def test_a_cid_is_made_under_a_chosen_hash(name):
+    cid = CID.of(RAW, b"", hash_name=name)
+    assert cid.digest.hex() == EMPTY_DIGESTS[name]
+    assert CID.parse(str(cid)) == cid
+    assert cid.matches(b"")
+    assert not cid.matches(b"x")
+
+
+def test_an_identity_cid_holds_128_bytes_and_no_more():
+    assert CID.of(RAW, bytes(128), hash_name="identity").digest == bytes(128)
+    with pytest.raises(BadRequest, match="identity") as refused:
+        CID.of(RAW, bytes(129), hash_name="identity")
+    assert refused.value.limit == 128
+
+
+def test_an_unknown_hash_is_refused_by_its_name():
+    with pytest.raises(BadRequest, match="md5") as refused:
+        CID.of(RAW, b"", hash_name="md5")
+    assert refused.value.field == "hash"
 
 
 def test_other_hashes_are_computed():

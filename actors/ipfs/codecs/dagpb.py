@@ -135,6 +135,18 @@ class Links(Sequence[Link]):
             at = self._block.find(field, max(at + 1, self._spans[index][1] if index >= 0 else 0))
         return None
 
+    def with_presence(self, index: int) -> tuple[Link, bool, bool]:
+        """A link, and whether its block has a name and a size for it, however empty."""
+        link = self[index]
+        at, stop = self._spans[index]
+        size, at = read_varint64(self._block, at + 1)
+        at += size
+        has_name = at < stop and self._block[at] == _NAME
+        if has_name:
+            size, at = read_varint64(self._block, at + 1)
+            at += size
+        return link, has_name, at < stop
+
     def _decode(self, span: Span) -> Link:
         try:
             return _decode_link(self._block, *span)
