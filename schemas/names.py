@@ -93,6 +93,7 @@ class NamePublish(Ask):
     key: Annotated[str, Field(min_length=1, max_length=128, description="A key's name or its ID")] = "self"
     lifetime: Duration = "48h"
     ttl: Duration = "5m"
+    sequence: Annotated[int | None, Field(ge=0, description="Above the last one; by default the next")] = None
     resolve: Annotated[bool, Field(description="Refuse a path that does not lead anywhere")] = True
     allow_offline: Annotated[bool, Field(description="Not an error if nobody else could be told")] = True
 

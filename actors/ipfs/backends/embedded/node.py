@@ -5,17 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
+from .....schemas.names import NameChanged
 from .....schemas.routing import Announced
 from ...blocks import BlockSource
 from ...cid import CID
 from ...codecs.walk import children
 from ...identity import Identity
+from ...ipns.dns_txt import DnsTxt
+from ...ipns.dnslink import DnsLink
+from ...ipns.keystore import Keystore
+from ...ipns.name import IpnsName
+from ...ipns.names import Names
+from ...ipns.record import decode
+from ...ipns.republisher import Republisher
+from ...ipns.routing import RecordRouting
+from ...remote.routing import DelegatedRouting
+from ...remote.sources import BlockFetcher, Chain
 from ...routing.announcements import Announcements
 from ...settings import IpfsSettings
 from ...store.pins import PinRecord
@@ -23,6 +34,7 @@ from ...store.store import BlockStore
 from ...unixfs.listing import resolve
 from ..backend import Backend
 from .announcer import Announcer, announced
+from .routings import ClusterRecords, RoutedRecords
 
 __all__ = ["Node", "pin_changed"]
 
@@ -31,6 +43,7 @@ log = logging.getLogger(__name__)
 # SHA-256 at two threads outruns the disk; more would only take turns.
 HASH_THREADS = 2
 UPKEEP_EVERY_S = 15.0
+SECOND_NS = 1_000_000_000
 
 
 class Node(Backend):
@@ -42,28 +55,59 @@ class Node(Backend):
     _source: BlockSource
     _identity: Identity
 
-    def __init__(self, folder: Path, settings: IpfsSettings | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: IpfsSettings | None = None, fetchers: Sequence[BlockFetcher] = ()
+    ) -> None:
+        """`fetchers` are asked in turn for blocks that the store lacks."""
         self._folder = folder
         self._settings = settings or IpfsSettings()
+        self._fetchers = fetchers
+        self._now_ns = time.time_ns
         self._heard = Announcements()
         self._executor = ThreadPoolExecutor(HASH_THREADS, "hash")
 
     async def open(self) -> None:
         """Opens the store, rebuilding its index if that is lost."""
+        settings = self._settings
         self._store = await BlockStore.open(self._folder, children=children)
         self._source = self._store
+        if self._fetchers:
+            self._source = Chain(self._store, self._fetchers, self._keep, running=settings.max_fetches)
         self._identity = Identity.open(self._folder / "identity.pem")
+        self._keys = Keystore(self._folder / "keys", self._identity.key)
+        self._routers = DelegatedRouting(settings.routers) if settings.routers else None
+        self._names = Names(
+            self._store.names, self._keys, self._routings(),
+            dnslink=DnsLink(DnsTxt(settings.dns_servers)) if settings.dnslink else None,
+            now_ns=self._now_ns, republish_every_ns=round(settings.republish_every_s * SECOND_NS),
+        )  # fmt: skip
         self._announcer = Announcer(self._heard, self._describe, self._announce, self._kept_roots)
-        if self._settings.announce:
+        if settings.announce:
             self._announcer.start()
-        self._upkeep = asyncio.create_task(self._keep_up())
+        self._tasks = [
+            asyncio.create_task(self._keep_up()),
+            asyncio.create_task(Republisher(self._names, self._now_ns).run()),
+        ]
+
+    def _routings(self) -> list[RecordRouting]:
+        routings: list[RecordRouting] = [ClusterRecords(self._tell_record)] if self._settings.announce else []
+        return routings + ([RoutedRecords(self._routers)] if self._routers is not None else [])
 
     async def close(self) -> None:
         await self._announcer.close()
-        self._upkeep.cancel()
-        await asyncio.gather(self._upkeep, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._routers is not None:
+            await self._routers.close()
         await self._store.close()
         self._executor.shutdown()
+
+    async def _keep(self, cid: CID, block: bytes) -> None:
+        """Store a block that came from elsewhere, until the next collection that finds it unpinned."""
+        async with self._store.session() as session:
+            await session.put(cid, block)
+            await session.commit()
 
     async def resolve(self, cid: CID, path: str) -> CID:
         return await resolve(self._source, cid, path) if path else cid
@@ -85,6 +129,14 @@ class Node(Backend):
 
     async def _announce(self, said: Announced) -> None:
         await self.tell(subjects.ANNOUNCED, said)
+
+    async def _tell_record(self, name: IpnsName, raw: bytes) -> None:
+        record = decode(raw)
+        value = record.value.decode("utf-8", "replace")
+        changed = NameChanged(
+            name=str(name), path=value, sequence=record.sequence, record=raw, at=time.time()
+        )
+        await self.tell(subjects.NAMED, changed)
 
     def _kept_roots(self) -> Iterator[CID]:
         return (pin.cid for pin in self._store.pins.list())
