@@ -99,7 +99,8 @@ class Rule:
         Raises BadRedirectsFile if the target grows past `MAX_TARGET_CHARS`.
         """
         is_redirect = self.status in REDIRECTS
-        pieces, length, in_query = [], 0, False
+        pieces: list[str] = []
+        length, in_query = 0, False
         for text, name in self.target:
             in_query = in_query or "?" in text
             value = values[name] if name is not None else ""
