@@ -21,7 +21,7 @@ from .names import split_path
 from .reader import load
 from .unixfs import UnixFS, decode_node
 
-__all__ = ["Entry", "resolve", "resolve_steps", "ls", "stat", "links_of", "links_below"]
+__all__ = ["Entry", "resolve", "resolve_steps", "lookup", "ls", "stat", "links_of", "links_below"]
 
 
 class Entry(NamedTuple):
@@ -116,13 +116,20 @@ async def stat(source: BlockSource, cid: CID, path: str = "") -> Stat:
 
 
 async def _lookup(source: BlockSource, cid: CID, name: str, path: str) -> CID | None:
-    """The entry of that name below a CID, or None; of two with the same name the first."""
     node, links = await _open(source, cid)
-    if node is not None and node.type == unixfs.SYMLINK:
+    return None if node is None else await lookup(source, cid, node, links, name, path)
+
+
+async def lookup(
+    source: BlockSource, cid: CID, node: UnixFS, links: Links, name: str, path: str
+) -> CID | None:
+    """The entry of that name below a node that has been read, or None; of two with the same name the first.
+    Raises NotSupported, naming the whole `path`, below a symbolic link."""
+    if node.type == unixfs.SYMLINK:
         raise NotSupported(
             f"path: a symbolic link stands before {name!r} in {path!r} and is not followed", field="path"
         )
-    if node is None or not node.is_directory:
+    if not node.is_directory:
         return None
     if node.type == unixfs.DIRECTORY:
         link = links.find(name)
