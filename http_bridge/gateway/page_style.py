@@ -106,6 +106,10 @@ td:first-child a:hover { color: var(--accent); }
 td.s, td.c { font-size: .88rem; }
 .s { text-align: right; font-variant-numeric: tabular-nums; }
 .ipfs-hash { color: inherit; }
+pre { margin: 0; padding: 1rem 1.2rem; background: var(--card); border: 1px solid var(--line);
+  border-radius: 12px; font: .88rem/1.6 ui-monospace, "SF Mono", "DejaVu Sans Mono", monospace;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
+pre b { font-weight: 600; } pre i { font-style: normal; color: var(--soft); }
 footer { padding: .9rem .25rem; font-size: .85rem; color: var(--soft); }
 @media (max-width: 40rem) { body { padding: 1.2rem .75rem; } .c { display: none; } .s { width: 6rem; }
   header { grid-template-columns: 1fr; } td, th { padding-left: .8rem; padding-right: .8rem; }
