@@ -22,7 +22,8 @@ _LIBP2P_KEY = CODECS["libp2p-key"]
 _SCHEME = re.compile(r"(ipfs|ipns)://(.*)", re.ASCII | re.IGNORECASE | re.DOTALL)
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})+", re.ASCII)
-MAX_DOMAIN_CHARS = 253
+# The DNS allows 253, and `_dnslink.` comes before it.
+MAX_DOMAIN_CHARS = 253 - len("_dnslink.")
 
 
 class Domain(str):
