@@ -19,6 +19,8 @@ from .bridge import Bridge, Handler
 from .delegated import DelegatedRouting
 from .documents import Documents
 from .events import EventRoute
+from .gateway.entrance import Entrance
+from .gateway.gateway import GATEWAY, add_gateway
 from .health import Health
 from .limits import Connection
 from .problems import MethodNotAllowed, NoSuchRoute
@@ -37,6 +39,7 @@ def make_app(bus: Bus, settings: BridgeSettings | None = None) -> web.Applicatio
     app = web.Application()
     bridge = add_routes(app, bus, settings)
     DelegatedRouting(bridge).add_to(app)
+    add_gateway(app, bridge)
     _Routes(app, bridge, "").add_pages().add_fallback()
     return app
 
@@ -165,7 +168,9 @@ async def serve(
         server = runner.server
         assert server is not None
         if not app.middlewares:
-            server.request_handler = Shortcut(bridge, server.request_handler)  # type: ignore[assignment]
+            answer = Shortcut(bridge, server.request_handler)
+            in_front = Entrance(app[GATEWAY], answer) if GATEWAY in app else answer
+            server.request_handler = in_front  # type: ignore[assignment]
         listener = await loop.create_server(
             lambda: Connection(server, bridge, loop), host, port, backlog=BACKLOG, **listen
         )
