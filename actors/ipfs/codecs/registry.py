@@ -59,12 +59,12 @@ def decode(codec: int, block: bytes, cid: CID | None = None) -> Value:
     return _of(codec)[0](block, cid)
 
 
-def encode(codec: int, value: Value) -> bytes:
+def encode(codec: int, value: Value, *, limit_bytes: int = MAX_BLOCK_BYTES) -> bytes:
     """The canonical block of a value. Raises BadRequest(field="value…") for what the codec cannot hold,
-    TooLarge for more than 2 MiB and NotSupported for a codec that cannot be written here."""
+    TooLarge for more than `limit_bytes` and NotSupported for a codec that cannot be written here."""
     block = _of(codec)[1](value)
-    if len(block) > MAX_BLOCK_BYTES:
-        raise TooLarge("value", limit=MAX_BLOCK_BYTES)
+    if len(block) > limit_bytes:
+        raise TooLarge("value", limit=limit_bytes)
     return block
 
 
