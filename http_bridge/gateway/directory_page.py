@@ -20,7 +20,7 @@ from .paths import ContentPath, content_path, quoted
 __all__ = ["Listing", "Entry", "page", "CONTENT_POLICY", "VERSION"]
 
 CHUNK_CHARS = 32 * 1024
-CID_START_CHARS, CID_END_CHARS = 4, 6
+MAX_CID_CHARS, CID_START_CHARS, CID_END_CHARS = 12, 4, 6
 
 
 class Entry(Protocol):
@@ -40,29 +40,36 @@ class Entry(Protocol):
 class Listing:
     """The directory that is shown.
 
-    `path` is its content path, `cid` its CID, `size_bytes` the size of its DAG if that is known. Under an
-    origin of its own, `gateway` is the URL of the gateway above, as `//example.net`, and links to entries
-    begin at `/`.
+    `path` is its content path, `cid` its CID, `size_bytes` the size of its DAG if that is known. If it is
+    `isolated`, its root has this origin to itself, and links to entries begin at `/`; `gateway` then is the
+    URL of the gateway above, as `//example.net`, or empty where there is none and other content has no URL.
     """
 
     path: ContentPath
     cid: str
     size_bytes: int | None = None
     gateway: str = ""
+    isolated: bool = False
 
     @property
     def base(self) -> str:
         """Where the links to entries begin: this directory's own URL path, with its slash."""
-        if self.gateway:
+        if self.isolated:
             return quoted(f"/{self.path.path}/") if self.path.path else "/"
         return quoted(str(self.path).rstrip("/") + "/")
+
+    @property
+    def above(self) -> str | None:
+        """Where the paths of other content begin; None where they have no URL."""
+        return None if self.isolated and not self.gateway else self.gateway
 
 
 async def page(listing: Listing, entries: AsyncIterable[Entry]) -> AsyncIterator[bytes]:
     """The page's bytes in chunks of about 32 KiB, as the entries come."""
-    base, held, length, count = listing.base, [_head(listing)], 0, 0
+    base, above = listing.base, listing.above
+    held, length, count = [_head(listing)], 0, 0
     async for entry in entries:
-        row = _row(entry, base, listing.gateway)
+        row = _row(entry, base, above)
         held.append(row)
         length += len(row)
         count += 1
@@ -102,12 +109,13 @@ def _head(listing: Listing) -> str:
 
 
 def _crumbs(listing: Listing) -> str:
-    """The path with a link at each of its segments; the root alone has none that leads elsewhere."""
-    below = f"{listing.gateway}/{listing.path.namespace}"
-    links = []
-    for segment in (listing.path.root, *listing.path.segments):
-        below += "/" + quoted(segment)
-        links.append(f'<a href="{escape(below)}">{_shown(segment)}</a>')
+    """The path with a link at each of its segments."""
+    root = quoted(f"/{listing.path.namespace}/{listing.path.root}")
+    url = "" if listing.above is None else listing.above + root
+    links = [f'<a href="{escape(url or "/")}">{_shown(listing.path.root)}</a>']
+    for segment in listing.path.segments:
+        url += "/" + quoted(segment)
+        links.append(f'<a href="{escape(url)}">{_shown(segment)}</a>')
     return f"/{listing.path.namespace}/" + "/".join(links)
 
 
@@ -120,17 +128,23 @@ def _parent(listing: Listing) -> str:
     )
 
 
-def _row(entry: Entry, base: str, gateway: str) -> str:
+def _row(entry: Entry, base: str, above: str | None) -> str:
     is_directory = entry.type == "directory"
     href = escape(base + quoted(entry.name)) + ("/" if is_directory else "")
-    cid = escape(entry.cid)
-    named = "" if is_directory else f"?filename={quote(entry.name, safe='')}"
     return (
         f'<tr><td class="{_kind(entry)}"><a href="{href}">{_shown(entry.name)}</a></td>'
-        f'<td class="c"><a class="ipfs-hash" translate="no" href="{gateway}/ipfs/{cid}{named}">'
-        f"{cid[:CID_START_CHARS]}…{cid[-CID_END_CHARS:]}</a></td>"
+        f'<td class="c">{_cid(entry, above)}</td>'
         f'<td class="s">{_size(entry.size_bytes)}</td></tr>\n'
     )
+
+
+def _cid(entry: Entry, above: str | None) -> str:
+    cid = escape(entry.cid)
+    short = f"{cid[:CID_START_CHARS]}…{cid[-CID_END_CHARS:]}" if len(cid) > MAX_CID_CHARS else cid
+    if above is None:
+        return f'<span class="ipfs-hash" translate="no" title="{cid}">{short}</span>'
+    named = "" if entry.type == "directory" else f"?filename={quote(entry.name, safe='')}"
+    return f'<a class="ipfs-hash" translate="no" href="{above}/ipfs/{cid}{named}">{short}</a>'
 
 
 def _foot(count: int) -> str:
