@@ -13,20 +13,24 @@ from collections.abc import Awaitable, Callable
 
 from cidbus.bus.process import tune_allocator
 
-from . import bulk, engine, small
+from . import bulk, car, engine, small
 from .ratio import Ratio, table
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
     "small": small.compare,
     "bulk": bulk.compare,
     "engine": engine.compare,
+    "car": car.compare,
+    "car-10gb": car.compare_large,
 }
+# Run only when named: they need much disk.
+ON_REQUEST = {"car-10gb"}
 
 
 async def main() -> None:
     options = arguments()
     ratios: list[Ratio] = []
-    for name in options.names or COMPARISONS:
+    for name in options.names or [name for name in COMPARISONS if name not in ON_REQUEST]:
         print(f"running {name} …", file=sys.stderr)
         ratios += await COMPARISONS[name](options.rounds)
     print(table(ratios))

@@ -32,6 +32,8 @@ _HEAD_BYTES = 5 * MAX_VARINT_BYTES + 128
 # Blocks are hashed in threads, in batches of this much, while the next ones arrive.
 BATCH_BYTES = 1 << 20
 BATCHES_IN_FLIGHT = 4
+# What a block weighs in memory besides its data.
+SECTION_OVERHEAD_BYTES = 256
 # Under this size a hop to a thread and back costs more than the hashes themselves.
 INLINE_BYTES = 32 * 1024
 
@@ -122,7 +124,7 @@ class Car:
         size = 0
         async for section in self._sections():
             batch.append(section)
-            size += len(section.data) + len(section.cid.multihash)
+            size += len(section.data) + SECTION_OVERHEAD_BYTES
             if size >= BATCH_BYTES:
                 yield batch
                 batch, size = [], 0

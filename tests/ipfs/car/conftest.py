@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cbrrr
 import pytest
+from kubo_daemon import kubo  # noqa: F401
 
 from cidbus.actors.ipfs.car.read import open_car
 from cidbus.actors.ipfs.cid import CID
