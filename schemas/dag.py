@@ -73,6 +73,16 @@ class DagPut(Ask):
             return json.dumps(self.object, ensure_ascii=False).encode("utf-8", "surrogatepass")
         return self.data
 
+    def to_wire(self) -> bytes:
+        """As any body, but a node that is null is a node and is not left out."""
+        null = "object" in self.model_fields_set and self.object is None
+        return self.__pydantic_serializer__.to_json(self, exclude_unset=True) if null else super().to_wire()
+
+    @property
+    def given_codec(self) -> str:
+        """What the node comes in: an `object` is always dag-json."""
+        return "dag-json" if "object" in self.model_fields_set else self.input_codec
+
 
 class DagPutReply(Answer):
     cid: str

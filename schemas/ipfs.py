@@ -24,6 +24,9 @@ PinName = Annotated[str, Field(max_length=255)]
 # What fits in one message beside its other fields; more goes as a stream.
 MAX_INLINE_CHARS = 512 * 1024
 MAX_BLOCK_BYTES = 2 * 1024 * 1024
+# Leaves and nodes of files stay well below the size of a block.
+MAX_CHUNK_BYTES = 1024 * 1024
+MAX_FILE_LINKS = 8192
 
 
 class Ask(Wire):
@@ -60,6 +63,23 @@ class AddRequest(Ask):
     pin: bool = True
     pin_name: PinName | None = None
     wrap: Annotated[bool, Field(description="Put a single file into a directory under its filename")] = False
+    only_hash: Annotated[bool, Field(description="Say which CID the content has; store nothing")] = False
+    like_kubo: Annotated[
+        bool,
+        Field(
+            description="Read a form as Kubo's clients mean it: every part is content, `+` in a filename is "
+            "a space, top entries stay apart (each with a pin of its own), and `entries` has directories too"
+        ),
+    ] = False
+
+    # What differs from the profile. The names and their consequences are those of Kubo's `ipfs add`.
+    cid_version: Annotated[
+        Literal[0, 1] | None, Field(description="1 makes leaves raw unless `raw_leaves` says otherwise")
+    ] = None
+    raw_leaves: bool | None = None
+    chunk_bytes: Annotated[int | None, Field(ge=1, le=MAX_CHUNK_BYTES)] = None
+    max_links: Annotated[int | None, Field(ge=2, le=MAX_FILE_LINKS, description="Of a file's nodes")] = None
+    hash: Annotated[HashName | None, Field(description="Any but sha2-256 needs `cid_version` 1")] = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -76,11 +96,14 @@ class AddRequest(Ask):
 class AddedEntry(Reply):
     path: str
     cid: str
+    type: EntryType = "file"
     size_bytes: SizeBytes
+    dag_size_bytes: SizeBytes | None = None
 
 
 class Added(Answer):
-    """The root that was stored. Of a tree, `entries` has the first 1,000 files; `entry_count` counts all."""
+    """The root that was stored, or the last of several. Of a tree, `entries` has the first 1,000 files (with
+    `like_kubo` then its directories, each after what is in it); `entry_count` counts all of them."""
 
     cid: str
     content_size_bytes: SizeBytes
@@ -90,6 +113,10 @@ class Added(Answer):
     filename: str | None = None
     entry_count: int | None = None
     entries: list[AddedEntry] | None = None
+    listing: Annotated[
+        str | None,
+        Field(description="With `like_kubo`: a directory of all that was added, where `entries` has no room"),
+    ] = None
 
     @computed_field(description="The CID again, under its older name")  # type: ignore[prop-decorator]
     @property
@@ -130,6 +157,9 @@ class DirEntry(Answer):
     cid: str
     type: EntryType
     size_bytes: Annotated[int, Field(ge=0, description="A file's size; for a directory, its DAG's")]
+    dag_size_bytes: Annotated[
+        int | None, Field(ge=0, description="Every block of the entry, as its link claims")
+    ] = None
 
 
 class Stat(Answer):
@@ -209,19 +239,22 @@ class PinRemove(Ask):
 
 
 class PinList(Ask):
-    """Which pins: all, or those of one mode, name or CID."""
+    """Which pins: all, or those of one mode, name or CID. `indirect` tells of every block, beside their own
+    roots, that recursive pins keep; it takes no name or CID."""
 
-    type: Literal["all", "recursive", "direct"] = "all"
+    type: Literal["all", "recursive", "direct", "indirect"] = "all"
     name: PinName | None = None
     cid: CidText | None = None
 
 
 class Pin(Answer):
     cid: str
-    mode: PinMode
+    mode: PinMode | Literal["indirect"]
     name: str | None = None
     expires_at: UnixTime | None = None
-    created_at: UnixTime
+    created_at: Annotated[UnixTime | None, Field(description="Missing where the back end does not know")] = (
+        None
+    )
 
 
 class PinUpdate(Ask):
@@ -252,9 +285,9 @@ class RepoStat(Answer):
     blocks: SizeBytes
     size_bytes: Annotated[int, Field(ge=0, description="Bytes of live blocks")]
     disk_bytes: Annotated[int, Field(ge=0, description="Bytes of pack files and index")]
-    packs: SizeBytes
+    packs: SizeBytes | None = None
     pins: SizeBytes
-    free_disk_bytes: SizeBytes
+    free_disk_bytes: SizeBytes | None = None
     path: str
 
 

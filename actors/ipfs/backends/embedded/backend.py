@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from .blocks import BlockRows
 from .content import ContentRows
-from .naming import KeyRows, NameRows
+from .dags import DagRows
+from .naming import KeyRows
 from .pins import PinRows
 from .repo import RepoRows
+from .routing import RoutingRows
 
 __all__ = ["EmbeddedBackend"]
 
 
-class EmbeddedBackend(ContentRows, BlockRows, PinRows, RepoRows, KeyRows, NameRows):
+class EmbeddedBackend(ContentRows, BlockRows, PinRows, RepoRows, DagRows, KeyRows, RoutingRows):
     """Answers every row from this node's own store; several processes may serve one folder."""

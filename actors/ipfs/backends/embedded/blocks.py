@@ -66,4 +66,4 @@ def _cid_of(ask: ipfs.BlockPut, block: bytes) -> CID:
         return cid
     if ask.format not in CODECS:
         raise BadRequest("format", f"{ask.format!r} is not one of {', '.join(CODECS)}")
-    return CID.of(CODECS[ask.format], block)
+    return CID.of(CODECS[ask.format], block, hash_name=ask.hash)

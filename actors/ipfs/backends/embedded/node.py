@@ -103,6 +103,11 @@ class Node(Backend):
         await self._store.close()
         self._executor.shutdown()
 
+    @property
+    def _temp(self) -> Path:
+        """Where long walks keep what they have seen; emptied with the store's other temporary files."""
+        return self._folder / "temp"
+
     async def _keep(self, cid: CID, block: bytes) -> None:
         """Store a block that came from elsewhere, until the next collection that finds it unpinned."""
         async with self._store.session() as session:
