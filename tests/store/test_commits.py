@@ -319,6 +319,24 @@ async def test_names_and_keys_are_kept(kit, store):
     assert store.names.get(b"name") is None
 
 
+async def test_an_entry_is_swapped_only_for_the_one_expected(kit, store):
+    assert await store.names.swap(b"name", b"old", b"new") is False
+    assert await store.names.swap(b"name", None, b"one") is True
+    assert await store.names.swap(b"name", None, b"two") is False
+    assert await store.names.swap(b"name", b"one", b"two") is True
+    assert store.names.count() == 1
+    store = await kit.reopen()
+    assert await store.names.swap(b"name", b"one", None) is False
+    assert await store.names.swap(b"name", b"two", None) is True
+    assert store.names.get(b"name") is None
+
+
+async def test_entries_are_listed_after_a_key(store):
+    for key in (b"a", b"b", b"c"):
+        await store.names.put(key, b"value")
+    assert [key for key, _ in store.names.items(b"a")] == [b"b", b"c"]
+
+
 async def test_a_commit_does_not_pin_what_was_never_put(kit, store):
     block = kit.leaf("put")
     async with store.session() as session:

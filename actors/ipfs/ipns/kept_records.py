@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 import orjson
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 # Anybody can make keys, and with them names without end.
 MAX_ENTRIES = 100_000
+FORGET_AT_ONCE = 256
 
 _RECORDS, _PUBLICATIONS = b"/ipns/", b"/published/"
 
@@ -86,16 +88,22 @@ class KeptRecords:
                 return record
 
     async def forget_expired(self) -> int:
-        """Remove expired records of names that are not published here; how many went."""
-        gone = 0
-        for key, raw in self._table.items():
-            if not key.startswith(_RECORDS):
-                continue
-            record = _decoded(key, raw)
-            published = self._table.get(_PUBLICATIONS + key[len(_RECORDS) :]) is not None
-            if not published and (record is None or record.has_expired(self._now_ns())):
-                gone += await self._table.delete(key)
+        """Remove expired records of names that are not published here, unless a new one comes meanwhile; how
+        many went."""
+        expired, gone = self._expired(), 0
+        while group := await asyncio.to_thread(lambda: list(islice(expired, FORGET_AT_ONCE))):
+            gone += sum(await asyncio.gather(*(self._table.swap(key, raw, None) for key, raw in group)))
         return gone
+
+    def _expired(self) -> Iterator[tuple[bytes, bytes]]:
+        for key, raw in self._table.items(_RECORDS):
+            if not key.startswith(_RECORDS):
+                return
+            record = _decoded(key, raw)
+            if record is not None and not record.has_expired(self._now_ns()):
+                continue
+            if self._table.get(_PUBLICATIONS + key[len(_RECORDS) :]) is None:
+                yield key, raw
 
     # ---- publications -----------------------------------------------------------------------------------
 
@@ -105,9 +113,10 @@ class KeptRecords:
 
     def publications(self) -> Iterator[tuple[IpnsName, Publication]]:
         """Every name published here."""
-        for key, raw in self._table.items():
-            if key.startswith(_PUBLICATIONS):
-                yield IpnsName(key[len(_PUBLICATIONS) :]), Publication(**orjson.loads(raw))
+        for key, raw in self._table.items(_PUBLICATIONS):
+            if not key.startswith(_PUBLICATIONS):
+                return
+            yield IpnsName(key[len(_PUBLICATIONS) :]), Publication(**orjson.loads(raw))
 
     async def set_publication(self, name: IpnsName, publication: Publication | None) -> None:
         """Keep a name alive from now on; with None no longer: its record stays until it expires."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ....schemas.errors import BusError
 from .fresh import NowNs
+from .moments import SECOND_NS
 from .name import IpnsName
 from .names import Names
 
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # Another process may publish what this one has to renew, so nobody sleeps until the next known name is due.
 LOOK_EVERY_S = 60.0
+FORGET_EVERY_NS = 3600 * SECOND_NS
 
 
 @dataclass
@@ -40,6 +42,7 @@ class Republisher:
     def __init__(self, names: Names, now_ns: NowNs) -> None:
         self._names = names
         self._now_ns = now_ns
+        self._forget_at_ns = 0
 
     async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         """Look every minute, for ever; what goes wrong is logged and tried again."""
@@ -51,8 +54,8 @@ class Republisher:
             await pause(LOOK_EVERY_S)
 
     async def round(self) -> Round:
-        """Renew every name that is due and forget expired records of others. One name after the other: a
-        place that fails, or a name whose key is gone, stops nothing else."""
+        """Renew every name that is due and, once an hour, forget expired records of others. One name after
+        the other: a place that fails, or a name whose key is gone, stops nothing else."""
         done = Round()
         due = [name for name, wanted in self._names.kept.publications() if wanted.due_ns <= self._now_ns()]
         for name in due:
@@ -66,5 +69,7 @@ class Republisher:
                 done.renewed.append(name)
                 if published.told.failed:
                     done.refused[name] = published.told.failed
-        await self._names.kept.forget_expired()
+        if self._forget_at_ns <= self._now_ns():
+            await self._names.kept.forget_expired()
+            self._forget_at_ns = self._now_ns() + FORGET_EVERY_NS
         return done

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from ....schemas.errors import BusError, DeadlineExceeded, NotFound
+from ....schemas.errors import BusError, DeadlineExceeded, NotFound, Unavailable
 from .name import IpnsName
 from .record import Record, validate
 
@@ -31,7 +31,7 @@ class RecordRouting(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in logs and answers."""
+        """What it is called in logs and answers; no two have the same."""
         ...
 
     async def get(self, name: IpnsName) -> list[bytes]:
@@ -65,7 +65,7 @@ async def ask_all(
     """The valid records that any place has for a name. A place that answers with a wrong record, late or not
     at all is passed over."""
     found = Found()
-    answers = await _each((routing.get(name) for routing in routings), timeout_s)
+    answers = await _each({routing.name: routing.get(name) for routing in routings}, timeout_s)
     for routing, answer in zip(routings, answers, strict=True):
         if isinstance(answer, BusError):
             if not isinstance(answer, NotFound):
@@ -84,7 +84,7 @@ async def tell_all(
 ) -> Told:
     """Give a record to every place."""
     told = Told()
-    answers = await _each((routing.put(name, record.raw) for routing in routings), timeout_s)
+    answers = await _each({routing.name: routing.put(name, record.raw) for routing in routings}, timeout_s)
     for routing, answer in zip(routings, answers, strict=True):
         if isinstance(answer, BusError):
             told.failed[routing.name] = answer.message
@@ -94,15 +94,18 @@ async def tell_all(
     return told
 
 
-async def _each(asks: Iterable[Awaitable[T]], timeout_s: float) -> list[T | BusError]:
-    return list(await asyncio.gather(*(_within(ask, timeout_s) for ask in asks)))
+async def _each(asks: Mapping[str, Awaitable[T]], timeout_s: float) -> list[T | BusError]:
+    return list(await asyncio.gather(*(_within(place, ask, timeout_s) for place, ask in asks.items())))
 
 
-async def _within(ask: Awaitable[T], timeout_s: float) -> T | BusError:
+async def _within(place: str, ask: Awaitable[T], timeout_s: float) -> T | BusError:
     try:
         async with asyncio.timeout(timeout_s):
             return await ask
     except BusError as error:
         return error
     except TimeoutError:
-        return DeadlineExceeded("routing", timeout_s)
+        return DeadlineExceeded(place, timeout_s)
+    except Exception:
+        log.exception("%s failed in a way that it should not", place)
+        return Unavailable(f"{place} failed; the actor's log has the details")

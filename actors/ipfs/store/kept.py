@@ -24,9 +24,9 @@ class Kept:
     def get(self, key: bytes) -> bytes | None:
         return self._index.get(self._table, key)
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every entry in the order of keys, read in pages."""
-        return self._index.entries(self._table)
+    def items(self, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Every entry that follows a key, in the order of keys, read in pages."""
+        return self._index.entries(self._table, after)
 
     def count(self) -> int:
         return self._index.count(self._table)
@@ -41,17 +41,17 @@ class Kept:
         _check(key, value)
         return await self._committer.change(lambda change: self._set_if(change, key, value, present=False))
 
-    async def swap(self, key: bytes, expected: bytes | None, value: bytes) -> bool:
+    async def swap(self, key: bytes, expected: bytes | None, value: bytes | None) -> bool:
         """Put an entry in place of the one expected (None: no entry); False if another stands there by now.
         Raises TooLarge."""
-        _check(key, value)
+        _check(key, value or b"")
         return await self._committer.change(lambda change: self._swap(change, key, expected, value))
 
     async def delete(self, key: bytes) -> bool:
         """Remove an entry; False if it was not there."""
         return await self._committer.change(lambda change: self._set_if(change, key, None, present=True))
 
-    def _swap(self, change: Change, key: bytes, expected: bytes | None, value: bytes) -> bool:
+    def _swap(self, change: Change, key: bytes, expected: bytes | None, value: bytes | None) -> bool:
         if change.get(self._table, key) != expected:
             return False
         change.keep(self._table, key, value)

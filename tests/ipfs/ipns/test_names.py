@@ -207,6 +207,15 @@ async def test_expired_records_of_others_are_forgotten_and_own_ones_are_not(name
     assert names.kept.get(own.name) == own.record
 
 
+async def test_many_expired_records_are_forgotten(names, clock):
+    strangers = [PrivateKey.generate() for _ in range(600)]
+    await asyncio.gather(*(names.put(key.name, signed(clock, key)) for key in strangers))
+    clock.turn(hours=2)
+    await names.put(strangers[0].name, signed(clock, strangers[0]))
+    assert await names.kept.forget_expired() == 599
+    assert names.kept.valid(strangers[0].name)
+
+
 # ---- routings -------------------------------------------------------------------------------------------
 
 
@@ -306,6 +315,22 @@ async def test_a_place_that_never_answers_is_passed_over(kit, clock, place, new_
     names = await kit.names(Silent("silent"), place, timeout_s=0.01)
     place.records[STRANGER.name] = [signed(clock)]
     assert await names.record(STRANGER.name)
+
+
+async def test_a_place_with_a_bug_is_passed_over_and_logged(kit, clock, place, new_place, path_a, caplog):
+    class Buggy(new_place):
+        async def get(self, name):
+            raise ZeroDivisionError
+
+        async def put(self, name, record):
+            raise ZeroDivisionError
+
+    names = await kit.names(Buggy("buggy"), place)
+    place.records[STRANGER.name] = [signed(clock)]
+    assert await names.record(STRANGER.name)
+    told = (await names.publish(path_a)).told
+    assert (told.published_to, list(told.failed)) == (["router"], ["buggy"])
+    assert "ZeroDivisionError" in caplog.text
 
 
 async def test_a_key_that_was_used_elsewhere_goes_on_from_there(kit, clock, place, path_a):
