@@ -1,4 +1,4 @@
-"""Asks the DNS for TXT records, with the system's servers or given ones. Imported only if DNSLink is on."""
+"""Asks the DNS for TXT records, with the system's servers or given ones."""
 
 from __future__ import annotations
 
