@@ -42,7 +42,7 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_JSON_BYTES = MAX_PEERS * MAX_LINE_BYTES
 MAX_ERROR_BYTES = 4 * 1024
 # The peer schema, and those that it replaced, which are read the same way.
-PEER_SCHEMAS = frozenset({"peer", "bitswap", "graphsync-filecoinv1"})
+PEER_SCHEMAS = ("peer", "bitswap", "graphsync-filecoinv1")
 
 T = TypeVar("T")
 

@@ -91,6 +91,7 @@ def parse_origin(text: str, *, field: str, path: bool = False) -> URL:
     try:
         url = URL(text)
         port = url.port
+        (url.raw_host or "").encode("idna")  # As it will be looked up.
     except ValueError as error:
         raise BadRequest(field, f"{text!r} is not a URL: {error}") from None
     if url.scheme not in ("http", "https") or not url.host or port is None:
