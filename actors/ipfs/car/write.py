@@ -46,7 +46,7 @@ async def write_car(
     entity_bytes: EntityBytes | None = None,
     dups: bool = False,
     temp_folder: Path | None = None,
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The CAR, in pieces of a few hundred KiB or one block, always the same for the same arguments.
 
     `path_blocks` are those that lead to the root, as a `Trail` notes them. `entity_bytes` makes the scope an
@@ -55,23 +55,29 @@ async def write_car(
     the root has been read. Raises what `source` raises, InvalidContent and NotSupported for blocks whose
     links cannot be read, TooLarge where a walk has over 500,000 links waiting.
     """
-    out, size = [encode_header([root])], 0
     async with aclosing(_blocks(source, root, path_blocks, scope, entity_bytes, dups, temp_folder)) as blocks:
-        async for cid, block in blocks:
-            if cid.is_identity:
-                continue
-            name = bytes(cid)
-            out.append(encode_varint(len(name) + len(block)) + name)
-            if len(block) >= PIECE_BYTES:
-                yield b"".join(out)
-                yield block
-                out, size = [], 0
-                continue
-            out.append(block)
-            size += len(name) + len(block)
-            if size >= PIECE_BYTES:
-                yield b"".join(out)
-                out, size = [], 0
+        async for piece in _pieces(encode_header([root]), blocks):
+            yield piece
+
+
+async def _pieces(header: bytes, blocks: AsyncIterator[Block]) -> AsyncIterator[bytes]:
+    """The file: small sections joined, the blocks of large ones as they are."""
+    out, size = [header], 0
+    async for cid, block in blocks:
+        if cid.is_identity:
+            continue
+        name = bytes(cid)
+        out.append(encode_varint(len(name) + len(block)) + name)
+        if len(block) >= PIECE_BYTES:
+            yield b"".join(out)
+            yield block
+            out, size = [], 0
+            continue
+        out.append(block)
+        size += len(name) + len(block)
+        if size >= PIECE_BYTES:
+            yield b"".join(out)
+            out, size = [], 0
     if out:
         yield b"".join(out)
 

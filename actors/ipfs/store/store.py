@@ -211,6 +211,11 @@ class BlockStore:
         )
 
     @property
+    def temp_folder(self) -> Path:
+        """Where files go that need not outlive this process."""
+        return self._layout.temp
+
+    @property
     def pins_lost(self) -> int:
         """Not 0 after a rebuild that could not read every pin: then nothing is collected."""
         return self._index.counter(PINS_LOST)
