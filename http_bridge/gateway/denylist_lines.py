@@ -195,7 +195,7 @@ def _of_hex(text: str) -> tuple[int, bytes] | None:
 
 
 def _of_base58(text: str) -> tuple[int, bytes] | None:
-    if len(text) > MAX_HASH_CHARS:
+    if len(text) > MAX_HASH_CHARS or "0" in text:  # no digit of base58, and in nearly every hexadecimal hash
         return None
     try:
         raw = base58_decode(text)
