@@ -115,16 +115,13 @@ class KuboRpc(Remote):
                     raise _told(call, value)
                 yield value
 
-    async def read(
+    def read(
         self, command: str, *args: str, upload: Parts | None = None, timeout_s: float | None = None,
         **options: Option,
     ) -> AsyncGenerator[bytes, None]:  # fmt: skip
         """The bytes that a command answers, as they come. Ending is success: an error in the middle of the
         stream is raised, after the bytes that came before it."""
-        call = _Call(command, args, options, upload, timeout_s)
-        async with aclosing(self._read(call)) as pieces:
-            async for piece in pieces:
-                yield piece
+        return self._read(_Call(command, args, options, upload, timeout_s))
 
     async def _read(self, call: _Call) -> AsyncGenerator[bytes, None]:
         begun = False
