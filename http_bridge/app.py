@@ -22,6 +22,7 @@ from .events import EventRoute
 from .gateway.entrance import Entrance
 from .gateway.gateway import GATEWAY, add_gateway
 from .health import Health
+from .kubo import add_kubo_rpc
 from .limits import Connection
 from .problems import MethodNotAllowed, NoSuchRoute
 from .routes import table_routes
@@ -40,6 +41,7 @@ def make_app(bus: Bus, settings: BridgeSettings | None = None) -> web.Applicatio
     bridge = add_routes(app, bus, settings)
     DelegatedRouting(bridge).add_to(app)
     add_gateway(app, bridge)
+    add_kubo_rpc(app, bridge)
     _Routes(app, bridge, "").add_pages().add_fallback()
     return app
 

@@ -30,6 +30,8 @@ __all__ = ["AiohttpHandler", "Bridge", "Handler"]
 # A handler gets the request and the id of the operation.
 Handler = Callable[[web.Request, str], Awaitable[web.StreamResponse]]
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# How an error is told: a problem document, or what the clients of some API expect instead.
+Teller = Callable[[BusError, str], web.Response]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 KEPT_OPERATIONS = 1000
@@ -63,15 +65,22 @@ class Bridge:
     def release(self, size: int) -> None:
         self.held_bytes -= size
 
-    def guard(self, handler: Handler, *, counted: bool = True, open_to_pages: bool = False) -> AiohttpHandler:
+    def guard(
+        self,
+        handler: Handler,
+        *,
+        counted: bool = True,
+        open_to_pages: bool = False,
+        tell: Teller = problem,
+    ) -> AiohttpHandler:
         """The handler as aiohttp calls it; with `counted` it takes one of the places of running requests, and
-        with `open_to_pages` the pages of any site may call it."""
+        with `open_to_pages` the pages of any site may call it. `tell` makes the answer of an error."""
         limit = self.settings.max_requests if counted else 2**63
 
         async def answer(request: web.Request) -> web.StreamResponse:
             operation_id = self.new_id()
             if self.running >= limit:
-                return problem(Busy("the bridge", limit=limit), operation_id)
+                return tell(Busy("the bridge", limit=limit), operation_id)
             self.running += counted
             try:
                 foreign = request.method not in SAFE_METHODS and hdrs.ORIGIN in request.headers
@@ -79,14 +88,14 @@ class Bridge:
                     self.refuse_foreign_pages(request)
                 response = await handler(request, operation_id)
             except BusError as error:
-                response = problem(error, operation_id)
+                response = tell(error, operation_id)
             except (ConnectionError, RequestPayloadError) as error:
                 # Either the client is gone and reads this no more, or its body breaks HTTP's framing.
-                response = problem(BadRequest("body", f"it broke off: {error}"), operation_id)
+                response = tell(BadRequest("body", f"it broke off: {error}"), operation_id)
             except web.HTTPException:
                 raise
             except Exception as failure:
-                response = problem(conceal(failure), operation_id)
+                response = tell(conceal(failure), operation_id)
             finally:
                 self.running -= counted
                 if self._drained is not None and self.running == 0:
@@ -112,9 +121,12 @@ class Bridge:
         localhost: any other name could have been pointed at it by whoever owns the name.
         """
         origin = request.headers.get(hdrs.ORIGIN)
-        if origin is None or origin in self.settings.allowed_origins:
-            return
-        if not _is_own(origin, request.headers.get(hdrs.HOST, "")):
+        if origin is not None:
+            self.refuse_foreign_page(origin, request.headers.get(hdrs.HOST, ""))
+
+    def refuse_foreign_page(self, origin: str, host: str) -> None:
+        """Raise Forbidden unless the origin is allowed or is this bridge's own, reached as `host`."""
+        if origin not in self.settings.allowed_origins and not _is_own(origin, host):
             raise Forbidden("a page of another origin may not do this", field="Origin", origin=origin[:200])
 
     def _recorded(self, answer: AiohttpHandler) -> AiohttpHandler:

@@ -17,12 +17,14 @@ class BridgeSettings:
 
     `needed` names the actors that `/readyz` waits for. `allowed_origins` are the web origins, such as
     `https://app.example`, whose pages may send requests that change something; pages of the bridge itself
-    always may. `debug` opens `/debug` and `/operations`; `isolation` is only reported.
+    always may. `debug` opens `/debug` and `/operations`; `isolation` is only reported. `kubo_version` is the
+    version of Kubo that the Kubo RPC says it speaks as, for clients that insist on one.
     """
 
     prefix: str = "/api/v0/mcp"
     server_id: str = field(default_factory=lambda: token_hex(8))
     version: str = "0.0.0"
+    kubo_version: str = "0.39.0"
     debug: bool = False
     isolation: bool = False
     needed: tuple[str, ...] = ()

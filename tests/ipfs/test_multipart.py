@@ -101,7 +101,7 @@ async def test_a_filename_is_a_percent_encoded_path(filename, path):
 
 
 async def test_plus_is_a_space_where_query_encoding_is_expected():
-    assert await only_path('name="file"; filename="a+b%2Bc"', plus_is_space=True) == "a b+c"
+    assert await only_path('name="file"; filename="a+b%2Bc"', like_kubo=True) == "a b+c"
 
 
 async def test_header_names_are_read_in_any_case():

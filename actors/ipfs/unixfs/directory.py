@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from ....schemas.errors import BadRequest
 from ..blocks import BlockSink
-from ..cid import CID, DAG_PB
 from ..codecs import dagpb
 from ..codecs.dagpb import Link, link_size, varint_size
 from . import unixfs
@@ -35,7 +34,7 @@ async def build_directory(entries: Iterable[tuple[str, Node]], sink: BlockSink, 
     # Code points and UTF-8 bytes sort alike.
     links.sort(key=lambda link: link.name)
     block = dagpb.encode(links, DIRECTORY_DATA)
-    cid = CID.of(DAG_PB, block, version=profile.cid_version)
+    cid = profile.node_cid(block)
     await sink.put(cid, block)
     return Node(cid, 0, len(block) + sum(link.size for link in links))
 
@@ -50,7 +49,7 @@ async def build_symlink(target: str | bytes, sink: BlockSink, profile: Profile) 
     if not 0 < len(target) <= MAX_TARGET_BYTES or b"\0" in target:
         raise BadRequest("target", "not the target of a symbolic link", limit=MAX_TARGET_BYTES)
     block = symlink_block(target)
-    cid = CID.of(DAG_PB, block, version=profile.cid_version)
+    cid = profile.node_cid(block)
     await sink.put(cid, block)
     return Node(cid, len(target), len(block))
 

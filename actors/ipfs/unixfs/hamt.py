@@ -15,7 +15,7 @@ from typing import NamedTuple
 import mmh3
 
 from ....schemas.errors import BadRequest, InvalidContent
-from ..cid import CID, DAG_PB
+from ..cid import CID
 from ..codecs import dagpb
 from ..codecs.dagpb import Link, Links
 from . import unixfs
@@ -85,7 +85,7 @@ def _shard(links: list[Link], bitfield: int, profile: Profile) -> Built:
     raw_field = bitfield.to_bytes(fanout // 8, "big").lstrip(b"\0")
     data = UnixFS(unixfs.HAMT_SHARD, raw_field, hash_type=unixfs.MURMUR3, fanout=fanout)
     block = dagpb.encode(links, unixfs.encode(data))
-    cid = CID.of(DAG_PB, block, version=profile.cid_version)
+    cid = profile.node_cid(block)
     return cid, block, len(block) + sum(link.size for link in links)
 
 

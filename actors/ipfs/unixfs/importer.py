@@ -13,11 +13,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Iterator
 from concurrent.futures import Executor
-from hashlib import sha256
 from typing import NamedTuple
 
 from ..blocks import BlockSink
-from ..cid import CID, DAG_PB, RAW
+from ..cid import CID
 from ..codecs import dagpb
 from ..codecs.dagpb import Link
 from ..varint import encode_varint
@@ -67,7 +66,7 @@ async def import_file(
     try:
         async for chunk in chunks:
             for batch in cutter.feed(chunk):
-                in_flight.append(loop.run_in_executor(executor, _hash_all, batch))
+                in_flight.append(loop.run_in_executor(executor, _hash_all, profile, batch))
                 if len(in_flight) == BATCHES_IN_FLIGHT:
                     await store(await in_flight.popleft())
         while in_flight:
@@ -77,7 +76,11 @@ async def import_file(
             future.cancel()
     last = cutter.finish()
     is_small = sum(leaf.size_bytes for leaf in last) <= INLINE_BYTES
-    await store(_hash_all(last) if is_small else await loop.run_in_executor(executor, _hash_all, last))
+    await store(
+        _hash_all(profile, last)
+        if is_small
+        else await loop.run_in_executor(executor, _hash_all, profile, last)
+    )
     for cid, data in tree.finish():
         await sink.put(cid, data)
     return tree.root
@@ -92,7 +95,7 @@ def import_bytes(data: bytes | memoryview, profile: Profile) -> tuple[Node, list
     blocks: list[tuple[CID, bytes]] = []
     for start in range(0, len(data) or 1, profile.chunk_bytes):
         leaf = _leaf(profile, [data[start : start + profile.chunk_bytes]])
-        blocks += tree.add_leaf(leaf, sha256(leaf.block).digest())
+        blocks += tree.add_leaf(leaf, profile.leaf_cid(leaf.block))
     blocks += tree.finish()
     return tree.root, blocks
 
@@ -104,11 +107,11 @@ class Leaf(NamedTuple):
     size_bytes: int
 
 
-Hashed = tuple[Leaf, bytes]
+Hashed = tuple[Leaf, CID]
 
 
-def _hash_all(leaves: list[Leaf]) -> list[Hashed]:
-    return [(leaf, sha256(leaf.block).digest()) for leaf in leaves]
+def _hash_all(profile: Profile, leaves: list[Leaf]) -> list[Hashed]:
+    return [(leaf, profile.leaf_cid(leaf.block)) for leaf in leaves]
 
 
 def _leaf(profile: Profile, pieces: list[bytes | memoryview]) -> Leaf:
@@ -197,15 +200,12 @@ class _Tree:
     def root(self) -> Node:
         return self._levels[-1][0]
 
-    def add_leaf(self, leaf: Leaf, digest: bytes) -> Iterator[tuple[CID, bytes]]:
+    def add_leaf(self, leaf: Leaf, cid: CID) -> Iterator[tuple[CID, bytes]]:
         """The blocks to store now: the leaf, and each node that it completes."""
-        profile = self._profile
-        codec = RAW if profile.raw_leaves else DAG_PB
-        cid = CID.of_digest(codec, digest, version=profile.cid_version)
         self._levels[0].append(Node(cid, leaf.size_bytes, len(leaf.block)))
         yield cid, leaf.block
         level = 0
-        while len(self._levels[level]) == profile.max_links:
+        while len(self._levels[level]) == self._profile.max_links:
             yield self._close(level)
             level += 1
 
@@ -229,6 +229,6 @@ class _Tree:
         size = sum(child.size_bytes for child in children)
         data = unixfs.encode(UnixFS(unixfs.FILE, b"", size, [child.size_bytes for child in children]))
         block = dagpb.encode((Link(child.cid, "", child.dag_size_bytes) for child in children), data)
-        cid = CID.of(DAG_PB, block, version=self._profile.cid_version)
+        cid = self._profile.node_cid(block)
         dag_size = len(block) + sum(child.dag_size_bytes for child in children)
         return Node(cid, size, dag_size), block

@@ -25,12 +25,14 @@ __all__ = ["Entry", "resolve", "resolve_steps", "lookup", "ls", "stat", "links_o
 
 
 class Entry(NamedTuple):
-    """One directory entry. `size_bytes` is a file's content, a link's target, or a directory's whole DAG."""
+    """One directory entry. `size_bytes` is a file's content, a link's target, or a directory's whole DAG;
+    `dag_size_bytes` is the DAG of any of them, as its link claims."""
 
     name: str
     cid: CID
     type: EntryType
     size_bytes: int
+    dag_size_bytes: int
 
 
 async def resolve(source: BlockSource, cid: CID, path: str = "") -> CID:
@@ -168,8 +170,8 @@ async def _describe(source: BlockSource, link: Link, details: bool) -> Entry:
             node = None
         if node is not None:
             size = link.size if node.is_directory else node.size_bytes
-            return Entry(name, link.cid, _type(node), size)
-    return Entry(name, link.cid, "file", link.size)
+            return Entry(name, link.cid, _type(node), size, link.size)
+    return Entry(name, link.cid, "file", link.size, link.size)
 
 
 def _unixfs(block: bytes, cid: CID) -> UnixFS | None:

@@ -81,16 +81,17 @@ class Form:
     """A form that is read once. `fields` has the small fields seen so far, all of them when `parts` ends."""
 
     def __init__(
-        self, chunks: AsyncIterable[bytes | memoryview], content_type: str, *, plus_is_space: bool = False
+        self, chunks: AsyncIterable[bytes | memoryview], content_type: str, *, like_kubo: bool = False
     ) -> None:
-        """`plus_is_space` reads `+` in filenames as Kubo does, whose own client writes them that way.
+        """`like_kubo` reads `+` in filenames as a space, as Kubo's own client writes them, and takes every
+        part for content, whatever its field.
 
         Raises BadRequest(field="content_type") if the type is not multipart/form-data with a boundary of one
         to 70 characters.
         """
         self.fields: dict[str, str] = {}
         self._events = _Events(chunks, _boundary(content_type))
-        self._plus_is_space = plus_is_space
+        self._like_kubo = like_kubo
         self._part_count = self._field_bytes = 0
 
     async def parts(self) -> AsyncIterator[Part]:
@@ -105,7 +106,7 @@ class Form:
             if self._part_count > MAX_PARTS:
                 raise TooLarge("form", limit=MAX_PARTS, unit="parts")
             part = self._open(headers)
-            if part.path is None and part.field not in CONTENT_FIELDS:
+            if part.path is None and part.field not in CONTENT_FIELDS and not self._like_kubo:
                 await self._keep(part)
                 continue
             yield part
@@ -128,7 +129,7 @@ class Form:
     def _path(self, filename: bytes | None) -> str | None:
         if filename is None:
             return None
-        if self._plus_is_space:
+        if self._like_kubo:
             filename = filename.replace(b"+", b" ")
         return _text(unquote_to_bytes(filename), "filename").strip("/") or None
 

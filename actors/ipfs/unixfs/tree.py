@@ -85,6 +85,19 @@ class Tree:
             return Root(await self._build(entry, name, sink, on_directory), name, is_directory=True)
         return Root(await self._build(self._top, "", sink, on_directory), None, is_directory=True)
 
+    async def finish_apart(
+        self, sink: BlockSink, *, on_directory: Callable[[str, Node], None] | None = None
+    ) -> list[Root]:
+        """Store the directories and give each top entry as a root of its own; otherwise as `finish`."""
+        roots = []
+        for name, entry in self._top.items():
+            if isinstance(entry, Node):
+                roots.append(Root(entry, name, is_directory=False))
+            else:
+                node = await self._build(entry, name, sink, on_directory)
+                roots.append(Root(node, name, is_directory=True))
+        return roots
+
     def _follow(self, names: list[str], path: str) -> _Directory | None:
         """The directory of these names as far as the tree has them, None past its end."""
         directory = self._top

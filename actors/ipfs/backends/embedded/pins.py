@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from .....bus import handles
 from .....schemas import ipfs, subjects
 from ...cid import CID
+from ...codecs.dagstat import refs
+from ...store.diskset import DiskSet
 from ...store.pins import PinRecord
 from .node import Node, pin_changed
 
@@ -37,6 +39,10 @@ class PinRows(Node):
 
     @handles(subjects.PINS)
     async def pins(self, ask: ipfs.PinList) -> AsyncIterator[ipfs.Pin]:
+        if ask.type == "indirect":
+            async for kept in self._indirect():
+                yield kept
+            return
         mode = None if ask.type == "all" else ask.type
         cid = None if ask.cid is None else CID.parse(ask.cid)
         for pin in self._store.pins.list(mode=mode, name=ask.name, cid=cid):
@@ -47,6 +53,17 @@ class PinRows(Node):
                 expires_at=pin.expires_at,
                 created_at=pin.created_at,
             )
+
+    async def _indirect(self) -> AsyncIterator[ipfs.Pin]:
+        """Every block, once, that recursive pins keep and that has no pin of its own."""
+        pins = self._store.pins
+        with DiskSet(self._temp) as told:
+            for pin in pins.list(mode="recursive"):
+                async for edge in refs(
+                    self._store, pin.cid, recursive=True, unique=True, temp_folder=self._temp
+                ):
+                    if told.add(edge.cid.multihash) and pins.get(edge.cid) is None:
+                        yield ipfs.Pin(cid=str(edge.cid), mode="indirect", created_at=pin.created_at)
 
     @handles(subjects.PIN_UPDATE)
     async def pin_update(self, ask: ipfs.PinUpdate) -> ipfs.Pinned:
