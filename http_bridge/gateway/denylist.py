@@ -92,11 +92,13 @@ class Denylists:
 
         What it leads to is asked for by `check_cid` with each CID on the way.
         """
-        self._rules.check(str(path), path.path, *_subject(path))
+        if self:
+            self._rules.check(str(path), path.path, *_subject(path))
 
     def check_cid(self, cid: CID) -> None:
         """Raises Blocked or LegallyBlocked if a block is denied, by whatever path it is reached."""
-        self._rules.check(str(cid), "", *_block(cid))
+        if self:
+            self._rules.check(str(cid), "", *_block(cid))
 
 
 def _subject(path: ContentPath) -> tuple[bytes, str, str]:
