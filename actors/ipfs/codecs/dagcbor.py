@@ -25,7 +25,7 @@ NAME = "dag-cbor"
 
 def decode(block: bytes, cid: CID | None = None) -> Value:
     """The value of a block; raises InvalidContent(field="dag-cbor"), naming `cid` if it is given, when the
-    block breaks the format, is over 2 MiB, nests over 256 levels or has over 131,072 lists and maps."""
+    block breaks the format, is over 2 MiB, nests over 256 levels or has over 100,000 lists and maps."""
     return read(block, CID.from_bytes, NAME, cid)
 
 

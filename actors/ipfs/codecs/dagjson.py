@@ -30,7 +30,7 @@ def decode(
     """The value of a block or of what a user sent.
 
     Raises InvalidContent(field="dag-json"), naming `cid` if it is given, when the text breaks the format, is
-    over `limit_bytes`, nests over 256 levels or has over 131,072 lists and maps; with `canonical` also when
+    over `limit_bytes`, nests over 256 levels or has over 100,000 lists and maps; with `canonical` also when
     it is not the one text of its value.
     """
     try:

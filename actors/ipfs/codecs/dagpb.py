@@ -23,6 +23,8 @@ __all__ = ["Link", "Links", "PBNode", "decode", "encode", "read"]
 
 _DATA, _LINKS = 0x0A, 0x12
 _HASH, _NAME, _TSIZE = 0x0A, 0x12, 0x18
+# Only links of a few bytes, to identity CIDs, could stand in a block more often.
+MAX_LINKS, _SHORT_LINK_BYTES = MAX_BLOCK_BYTES // 16, 14
 _V0_PREFIX = b"\x12\x20"
 _V1_PREFIXES = (b"\x01\x55\x12\x20", b"\x01\x70\x12\x20")
 
@@ -80,7 +82,7 @@ def decode(block: bytes, cid: CID | None = None) -> PBNode:
     """The links and data of a block, every byte of it checked.
 
     A name that is not UTF-8 is kept by surrogate escapes. Raises InvalidContent(field="dag-pb"), naming
-    `cid` if it is given, when the block breaks the format or is over 2 MiB.
+    `cid` if it is given, when the block breaks the format, is over 2 MiB or has over 131,072 links.
     """
     links, data = read(block, cid)
     return PBNode(list(links), data)
@@ -178,6 +180,8 @@ def _spans(block: bytes) -> tuple[list[Span], bytes | None]:
             if links_are_over:
                 raise Malformed("links stand before and after the data")
             links.append((at, stop))
+            if size < _SHORT_LINK_BYTES and len(links) > MAX_LINKS:
+                raise Malformed(f"more than {MAX_LINKS} links")
         elif tag == _DATA:
             if data is not None:
                 raise Malformed("two data fields")

@@ -12,7 +12,6 @@ import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Any, cast
 
@@ -25,9 +24,8 @@ Pairs = list[tuple[str, Value]]
 
 # Minus, and the twenty digits of 2^64.
 _MAX_INT_CHARS = 21
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)).difference(b"[]{}"))
-_DEPTH_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+# A bracket, or a string with its end or without, so that no byte is looked at twice.
+_STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # Every escape in turn, pairs of surrogates as one; only a lone surrogate is in the group.
 _ESCAPE = re.compile(r"\\(?:[^u]|u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F])|u)")
@@ -64,14 +62,21 @@ def parse(data: bytes, make_map: Callable[[Pairs], Value], *, limit_bytes: int) 
 
 def _check_claims(data: bytes) -> None:
     """Brackets are counted before anything is built: the parser recurses, and an empty object is a hundred
-    times larger in memory than in the text. Those in strings count only if there are many."""
+    times larger in memory than in the text. Which are in strings matters only where there are many."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_BRACKETS)
-    if max(accumulate(map(_DEPTH_STEP.__getitem__, brackets)), default=0) > MAX_DEPTH:
-        raise JsonError(f"nested deeper than {MAX_DEPTH} levels", limit=MAX_DEPTH)
-    if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:
-        raise JsonError(f"more than {MAX_CONTAINERS} lists and maps", limit=MAX_CONTAINERS)
+    depth = containers = 0
+    for token in _STRING_OR_BRACKET.finditer(data):
+        byte = data[token.start()]
+        if byte in b"[{":
+            depth += 1
+            containers += 1
+            if depth > MAX_DEPTH:
+                raise JsonError(f"nested deeper than {MAX_DEPTH} levels", limit=MAX_DEPTH)
+            if containers > MAX_CONTAINERS:
+                raise JsonError(f"more than {MAX_CONTAINERS} lists and maps", limit=MAX_CONTAINERS)
+        elif byte in b"]}":
+            depth -= 1
 
 
 def _int(text: str) -> int:

@@ -20,7 +20,7 @@ Value: TypeAlias = "bool | int | float | str | bytes | CID | list[Value] | dict[
 MAX_DEPTH = 256
 # Lists and maps in one block. An empty map takes one byte of a block and a hundred in memory: with this
 # bound, what a block of 2 MiB decodes to stays below 64 MiB.
-MAX_CONTAINERS = 1 << 17
+MAX_CONTAINERS = 100_000
 # What CBOR writes without bignums: 64 bits and a sign.
 MIN_INT, MAX_INT = -(1 << 64), (1 << 64) - 1
 

@@ -12,7 +12,7 @@ from ....schemas.errors import BadRequest
 from ..cid import CID
 from ..varint import encode_varint
 from . import dagpb
-from .model import MAX_CONTAINERS, Value, invalid, kind_of
+from .model import Value, kind_of
 
 __all__ = ["decode", "encode"]
 
@@ -21,10 +21,8 @@ MAX_TSIZE = (1 << 64) - 1
 
 def decode(block: bytes, cid: CID | None = None) -> Value:
     """The value of a block. A name that is not UTF-8 is kept by surrogate escapes. Raises InvalidContent as
-    `dagpb.decode` does, and for more than 131,072 links."""
+    `dagpb.decode` does."""
     links, data = dagpb.read(block, cid)
-    if len(links) > MAX_CONTAINERS:
-        raise invalid("dag-pb", f"more than {MAX_CONTAINERS} links", cid, limit=MAX_CONTAINERS)
     node: dict[str, Value] = {} if data is None else {"Data": data}
     node["Links"] = [_link(links, index) for index in range(len(links))]
     return node

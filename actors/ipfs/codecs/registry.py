@@ -30,7 +30,7 @@ _CODECS: dict[int, tuple[Decode, Encode]] = {
 
 
 def _pb_links(block: bytes, cid: CID | None) -> list[CID]:
-    return [link.cid for link in dagpb.decode(block, cid).links]
+    return [link.cid for link in dagpb.read(block, cid)[0]]
 
 
 def _no_links(block: bytes, cid: CID | None) -> list[CID]:
