@@ -70,7 +70,8 @@ class UpOptions:
                 raise BadRequest("scale", f"{name!r} is not one of {', '.join(sorted(known))}")
             if not 0 <= count <= 64:
                 raise BadRequest("scale", f"{name}={count} is not between 0 and 64", limit=64)
-        IpfsSettings.of(self.ipfs)
+        if IpfsSettings.of(self.ipfs).is_simulation and self.scale.get("ipfs", 1) > 1:
+            raise BadRequest("scale", "a simulation is one process: each makes up its own", limit=1)
 
 
 class System:

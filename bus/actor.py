@@ -48,6 +48,9 @@ class Actor:
     max_streams: ClassVar[int] = 128
     max_waiting: ClassVar[int] = 2048
 
+    # NATS headers that every reply has, where the actor has something to say of all of them.
+    reply_headers: dict[str, str] | None = None
+
     # Set by the host before `on_start`.
     bus: Bus
     instance: str

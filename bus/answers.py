@@ -32,9 +32,11 @@ class AlreadyTold(Exception):
 class Answers:
     """The replies of one actor instance."""
 
-    def __init__(self, inbox: Inbox, streams: ServedStreams) -> None:
+    def __init__(self, inbox: Inbox, streams: ServedStreams, headers: dict[str, str] | None = None) -> None:
+        """`headers` go with the first message of every answer."""
         self._inbox = inbox
         self._streams = streams
+        self._headers = headers
 
     async def give(self, endpoint: Endpoint, msg: Msg) -> None:
         """Read the message, call the handler and send what it returns or yields.
@@ -44,7 +46,7 @@ class Answers:
         row = endpoint.row
         if isinstance(row, Request):
             reply = await endpoint.handler(row.ask.from_wire(msg.data))
-            await self._inbox.publish(msg.reply, _body(reply))
+            await self._inbox.publish(msg.reply, _body(reply), "", self._headers)
         elif isinstance(row, Stream):
             await self._stream(row, endpoint.handler(row.ask.from_wire(msg.data)), msg)
         elif isinstance(row, Upload):
@@ -60,7 +62,7 @@ class Answers:
             if isinstance(first, Wire):
                 head, first = first, await anext(chunks, b"")
             second = await anext(chunks, None)
-            headers = None if head is None else head_header(head)
+            headers = self._headers if head is None else head_header(head) | (self._headers or {})
             if second is None and len(first) <= CHUNK_BYTES:
                 await self._inbox.publish(msg.reply, first, "", headers)
             else:
@@ -94,11 +96,12 @@ class Answers:
 
     async def _upload(self, handler: Callable[..., Awaitable[Wire]], ask: Any, msg: Msg) -> None:
         if ask.inline is not None:
-            await self._inbox.publish(msg.reply, _body(await handler(ask, _one(ask.inline))))
+            body = _body(await handler(ask, _one(ask.inline)))
+            await self._inbox.publish(msg.reply, body, "", self._headers)
             return
         stream = self._streams.arriving()
         try:
-            await self._inbox.publish(msg.reply, b"", stream.control)
+            await self._inbox.publish(msg.reply, b"", stream.control, self._headers)
             await stream.finish(_body(await handler(ask, stream)))
         except Cancelled as gone:
             await stream.fail(gone)

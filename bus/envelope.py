@@ -9,6 +9,7 @@ import json
 import logging
 import secrets
 import time
+from contextvars import ContextVar
 from typing import TypeVar
 
 import orjson
@@ -24,6 +25,10 @@ HEAD = "Cidbus-Head"  # first chunk of a stream: the row's head, JSON in ASCII
 END = "Cidbus-End"  # last chunk of a stream: bytes (or items) sent in all
 ERROR = "Nats-Service-Error"  # error reply (NATS micro, ADR-32)
 ERROR_CODE = "Nats-Service-Error-Code"
+SIMULATED = "Cidbus-Simulated"  # any reply: an actor that makes its answers up has sent it
+
+# Whether any answer that the running task was given is made up.
+answered_by_simulation: ContextVar[bool] = ContextVar("answered_by_simulation", default=False)
 
 # The only prefixes that a reply may be sent to: a caller must not make an actor publish anywhere else.
 REPLY_PREFIXES = ("_INBOX", "_R_.")
@@ -45,10 +50,15 @@ def _conceal(error: BaseException) -> Internal:
 
 
 def raise_if_error(msg: Msg) -> None:
-    """Raise the BusError that a reply tells of, or Unavailable if nobody listened; else do nothing."""
+    """Raise the BusError that a reply tells of, or Unavailable if nobody listened; else do nothing.
+
+    A reply that is made up is noted in `answered_by_simulation`.
+    """
     headers = msg.headers
     if not headers:
         return
+    if SIMULATED in headers:
+        answered_by_simulation.set(True)
     if ERROR_CODE in headers:
         raise BusError.from_wire(_error_body(msg.data, headers))
     if headers.get("Status") == "503":

@@ -58,7 +58,7 @@ class Host:
         summary = ACTORS[actor.name].summary if actor.name in ACTORS else actor.name
         self._service = Service(actor.name, self.instance, version, summary, endpoints, self._load)
         self._streams = ServedStreams(bus.link, actor.name, self.instance)
-        self._answers = Answers(bus.link.inbox, self._streams)
+        self._answers = Answers(bus.link.inbox, self._streams, actor.reply_headers)
         self._request_lane = Lane(actor.max_running, actor.max_waiting)
         self._stream_lane = Lane(actor.max_streams, actor.max_waiting)
         self._subscriptions: list[Any] = []
@@ -215,7 +215,7 @@ class Host:
     async def _fail(self, msg: Msg, error: BaseException) -> None:
         if msg.reply.startswith(REPLY_PREFIXES):
             body, headers = error_reply(error)
-            await self.bus.link.inbox.publish(msg.reply, body, "", headers)
+            await self.bus.link.inbox.publish(msg.reply, body, "", headers | (self.actor.reply_headers or {}))
 
 
 def _subjects(row: Call[Any] | Event[Any], instance: str) -> tuple[str, ...]:

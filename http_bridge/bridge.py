@@ -22,6 +22,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from ..bus import Bus
 from ..schemas.errors import BadRequest, BusError, Busy, Forbidden
+from .marks import mark
 from .problems import OPERATION_ID, NoRoom, conceal, problem
 from .settings import BridgeSettings
 
@@ -100,6 +101,7 @@ class Bridge:
                 self.running -= counted
                 if self._drained is not None and self.running == 0:
                     self._drained.set()
+            mark(response.headers)  # too late for one that is sent already: `send` has marked that
             if self._drained is not None:
                 response.force_close()  # else a busy client's next request would come on the same connection
             return response

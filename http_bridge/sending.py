@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from aiohttp import hdrs, web
 
 from ..schemas.errors import BusError
+from .marks import mark
 from .problems import conceal
 
 __all__ = ["send"]
@@ -31,6 +32,7 @@ async def send(
     error that HTTP/1.1 has left once the head is sent.
     """
     response = web.StreamResponse(status=status, headers=headers)
+    mark(response.headers)
     await response.prepare(request)
     due = headers.get(hdrs.CONTENT_LENGTH)
     sent = 0

@@ -107,7 +107,7 @@ class NamePublished(Answer):
     expires_at: UnixTime
     ttl_s: float
     published_to: list[str]
-    failed: Annotated[dict[str, str], Field(default_factory=dict)]
+    failed: dict[str, str] = Field(default_factory=dict)
 
 
 class NameResolve(Ask):

@@ -51,7 +51,7 @@ class PeerRecord(Reply):
 
     id: str
     addrs: list[str]
-    protocols: Annotated[list[str], Field(default_factory=list)]
+    protocols: list[str] = Field(default_factory=list)
     method: str
 
 
@@ -161,6 +161,6 @@ class Announced(Reply):
     instance: str
     addrs: list[str]
     agent_version: str
-    cids: Annotated[list[str], Field(default_factory=list, max_length=1000)]
+    cids: list[str] = Field(default_factory=list, max_length=1000)
     at: UnixTime
     expires_at: UnixTime

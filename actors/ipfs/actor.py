@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from ...bus import Actor, marked_handlers, marked_shortcuts
+from ...bus import SIMULATED, Actor
 from ...schemas.errors import BadRequest, NotSupported
 from ...schemas.ipfs import Ask, BackendName
 from ...schemas.rows import Call, Event
@@ -29,6 +29,8 @@ class IpfsActor(Actor):
     def __init__(self, backends: list[Backend]) -> None:
         self._backends = {backend.name: backend for backend in backends}
         self._first = backends[0]
+        if self._first.name == "simulation":
+            self.reply_headers = {SIMULATED: "true"}
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -46,13 +48,13 @@ class IpfsActor(Actor):
 
     def handlers(self) -> Handlers:
         """One handler for each row of the actor, whether or not some back end answers it."""
-        found = {name: marked_handlers(backend) for name, backend in self._backends.items()}
+        found = {name: backend.handlers() for name, backend in self._backends.items()}
         first = found[self._first.name]
         heard: Handlers = {row: handler for row, handler in first.items() if isinstance(row, Event)}
         return {**heard, **{row: self._switch(row, found) for row in calls(self.name)}}
 
     def shortcuts(self) -> Handlers:
-        return marked_shortcuts(self._first)
+        return self._first.shortcuts()
 
     def _switch(self, row: Call[Any], found: dict[BackendName, Handlers]) -> Handler:
         """Whichever back end's handler a request asks for."""

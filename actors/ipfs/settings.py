@@ -52,6 +52,10 @@ class IpfsSettings(BaseSettings):
 
     simulation_seed: str = "cidbus"
 
+    @property
+    def is_simulation(self) -> bool:
+        return self.backend == ("simulation",)
+
     @classmethod
     def read(cls) -> Self:
         """The settings of this process's environment; raises BadRequest naming the variable that is wrong."""

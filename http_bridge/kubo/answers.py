@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_writer import StreamWriter
 
 from ...schemas.errors import BusError
+from ..marks import mark
 from ..problems import conceal
 from .command import Answer, Content
 from .errors import words_of
@@ -65,6 +66,7 @@ async def _send(
     async with aclosing(pieces) as opened:  # type: ignore[type-var]
         first = await anext(opened, b"")
         response = web.StreamResponse(headers=headers | {"Trailer": STREAM_ERROR})
+        mark(response.headers)
         writer = await response.prepare(request)
         assert writer is not None
         try:

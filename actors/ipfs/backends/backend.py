@@ -7,12 +7,14 @@ row: the actor tells callers which it does not.
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ....bus import Actor
+from ....bus import Actor, marked_handlers, marked_shortcuts
 from ....schemas.errors import BusError
 from ....schemas.ipfs import BackendName
-from ....schemas.rows import Event
+from ....schemas.rows import Call, Event
 from ....schemas.wire import Wire
 
 __all__ = ["Backend"]
@@ -26,6 +28,8 @@ class Backend:
     name: ClassVar[BackendName]
 
     _actor: Actor
+    # What time it is, in nanoseconds since 1970.
+    _now_ns: Callable[[], int] = staticmethod(time.time_ns)
 
     def attach(self, actor: Actor) -> None:
         """Learn on whose behalf the back end answers: its bus, its instance, its version."""
@@ -36,6 +40,18 @@ class Backend:
 
     async def close(self) -> None:
         """Finish what is under way and give everything back."""
+
+    def handlers(self) -> dict[Call[Any] | Event[Any], Callable[..., Any]]:
+        """What answers each row: the methods that `handles` marks."""
+        return marked_handlers(self)
+
+    def shortcuts(self) -> dict[Call[Any] | Event[Any], Callable[[Any], bytes | None]]:
+        """What may answer a row at once: the methods that `answers_at_once` marks."""
+        return marked_shortcuts(self)
+
+    def now(self) -> float:
+        """Unix seconds."""
+        return self._now_ns() / 1e9
 
     async def tell(self, row: Event[Any], event: Wire) -> None:
         """Announce what is done already: that nobody could be told does not undo it."""

@@ -113,6 +113,11 @@ class PrivateKey:
             raise BadRequest("size", f"an RSA key of {bits} bits", limit=[RSA_BITS.start, RSA_BITS.stop - 1])
         return PrivateKey(generate_private_key(65537, bits))
 
+    @staticmethod
+    def of_seed(seed: bytes) -> PrivateKey:
+        """The Ed25519 key of these 32 bytes, always the same: for keys that need not be secret."""
+        return PrivateKey(Ed25519PrivateKey.from_private_bytes(seed))
+
     @property
     def kind(self) -> KeyKind:
         return "ed25519" if isinstance(self._key, Ed25519PrivateKey) else "rsa"

@@ -230,6 +230,9 @@ class KuboFetcher:
                     raise TooLarge("block", limit=MAX_BLOCK_BYTES)
         return bytes(block)
 
+    async def close(self) -> None:
+        await self._kubo.close()
+
 
 def _text(value: str | int | bool) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)

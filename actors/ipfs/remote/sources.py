@@ -48,6 +48,10 @@ class BlockFetcher(Protocol):
         it does not answer. A `tried` detail of the error says who was asked inside."""
         ...
 
+    async def close(self) -> None:
+        """End what is under way; nothing can be fetched any more."""
+        ...
+
 
 class Chain:
     """A BlockSource over a local one and fetchers, asked from left to right.

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,13 +36,14 @@ _TIME = struct.Struct(">d")
 
 @dataclass(frozen=True, slots=True)
 class PinRecord:
-    """One pin. Times are Unix seconds; without `expires_at` it holds until it is removed."""
+    """One pin. Times are Unix seconds; without `expires_at` it holds until it is removed, and without
+    `created_at` it is made when it is written."""
 
     cid: CID
     mode: PinMode = "recursive"
     name: str | None = None
     expires_at: float | None = None
-    created_at: float = field(default_factory=time.time, compare=False)
+    created_at: float = field(default=0.0, compare=False)
     serial: int = field(default=0, compare=False)
 
     def is_live(self, now: float) -> bool:
@@ -244,7 +244,7 @@ def write_pin(change: Change, pin: PinRecord, now: float) -> PinRecord:
     if old is not None:
         mode: PinMode = "recursive" if "recursive" in (old.mode, pin.mode) else "direct"
         pin = replace(pin, mode=mode, name=pin.name or old.name, created_at=old.created_at)
-    pin = replace(pin, serial=change.bump(PINS_VERSION))
+    pin = replace(pin, created_at=pin.created_at or now, serial=change.bump(PINS_VERSION))
     _forget_end(change, pin.key)
     change.keep("pins", pin.key, pin.to_bytes())
     if pin.expires_at is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 
 from .....bus import handles
@@ -10,20 +9,14 @@ from .....schemas import ipfs, subjects
 from .....schemas.errors import BadRequest, InvalidContent, TooLarge
 from ...cid import CID, CODECS
 from ...store.pins import PinRecord
+from ..reading import BlockReads
 from .node import Node
 
 __all__ = ["BlockRows"]
 
 
-class BlockRows(Node):
+class BlockRows(BlockReads, Node):
     """`block.*`."""
-
-    @handles(subjects.BLOCK_GET)
-    async def block_get(self, ask: ipfs.BlockRequest) -> AsyncIterator[ipfs.BlockHead | bytes]:
-        cid = CID.parse(ask.cid)
-        block = await self._store.get(cid)
-        yield ipfs.BlockHead(cid=str(cid), size_bytes=len(block))
-        yield block
 
     @handles(subjects.BLOCK_PUT)
     async def block_put(self, ask: ipfs.BlockPut, content: AsyncIterator[bytes]) -> ipfs.BlockStat:
@@ -54,7 +47,7 @@ class BlockRows(Node):
         cid = CID.parse(ask.cid)
         removed = await self._store.remove(cid, missing_ok=ask.force)
         if removed:
-            await self.tell(subjects.REMOVED, ipfs.BlockGone(cid=str(cid), at=time.time()))
+            await self.tell(subjects.REMOVED, ipfs.BlockGone(cid=str(cid), at=self.now()))
         return ipfs.BlockRemoved(cid=str(cid), removed=removed)
 
 

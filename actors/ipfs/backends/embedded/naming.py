@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import names, subjects
-from .....schemas.errors import BadRequest, BusError, NotFound
+from .....schemas.errors import BadRequest, NotFound
 from ...cid import CID
 from ...duration import parse_duration
 from ...ipns.keys import PrivateKey
+from ...ipns.moments import SECOND_NS
 from ...ipns.name import IpnsName
 from ...ipns.names import Published
-from ...ipns.record import Record, decode
-from ...paths import Domain, parse_name, parse_path
-from .node import SECOND_NS, Node
+from ...ipns.record import Record
+from ...paths import parse_path
+from ..inspecting import Inspecting, expires_at, ipns_name
+from .node import Node
 
 __all__ = ["KeyRows", "NameRows"]
 
@@ -49,7 +51,7 @@ class KeyRows(Node):
         return _key(ask.name, await asyncio.to_thread(self._keys.remove, ask.name))
 
 
-class NameRows(Node):
+class NameRows(Inspecting, Node):
     """`name.*`: records published, resolved, kept for others."""
 
     @handles(subjects.NAME_PUBLISH)
@@ -79,13 +81,13 @@ class NameRows(Node):
             path=str(found.path),
             ttl_s=found.ttl_s,
             sequence=None if record is None else record.sequence,
-            expires_at=None if record is None else _expires_at(record),
+            expires_at=None if record is None else expires_at(record),
         )
 
     @handles(subjects.NAME_GET)
     async def name_get(self, ask: names.NameGet) -> names.NameRecord:
         """Raises NotFound(what="name")."""
-        name = _ipns_name(ask.name)
+        name = ipns_name(ask.name)
         kept = self._names.kept.valid(name)
         if ask.cluster_only:
             if kept is None:
@@ -95,55 +97,26 @@ class NameRows(Node):
 
     @handles(subjects.NAME_PUT)
     async def name_put(self, ask: names.NamePut) -> names.NameRecord:
-        """Raises InvalidContent for a record that the name's owner did not sign, or that has expired."""
-        name = _ipns_name(ask.name)
+        """Answers with the record that is kept now. Raises InvalidContent for one that the name's owner did
+        not sign, or that has expired."""
+        name = ipns_name(ask.name)
         record, kept = await self._names.put(name, ask.record)
         if kept:
             await self._tell_record(name, record.raw)
-        return self._record(name, record)
-
-    @handles(subjects.NAME_INSPECT)
-    async def name_inspect(self, ask: names.NameInspect) -> names.NameInspected:
-        """Raises InvalidContent if the record cannot be read at all."""
-        record = decode(ask.record)
-        problem = None
-        if ask.name is not None:
-            try:
-                record.verify(_ipns_name(ask.name), now_ns=self._now_ns())
-            except BusError as error:
-                problem = error.message
-        public = record.public_key
-        return names.NameInspected(
-            value=record.value.decode("utf-8", "replace"),
-            sequence=record.sequence,
-            expires_at=_expires_at(record),
-            validity=record.validity,
-            ttl_s=record.ttl_ns / SECOND_NS,
-            has_v1=record.has_v1,
-            public_key=None if public is None else IpnsName.of_public_key(public).peer_id,
-            valid=None if ask.name is None else problem is None,
-            problem=problem,
-        )
+        return self._record(name, self._names.kept.get(name) or record)
 
     @handles(subjects.NAMED)
     async def named(self, event: names.NameChanged) -> None:
         """Another node's name: its record is kept if it is better than the one here."""
-        await self._names.put(_ipns_name(event.name), event.record)
+        await self._names.put(ipns_name(event.name), event.record)
 
     def _record(self, name: IpnsName, record: Record) -> names.NameRecord:
         return names.NameRecord(
             name=str(name),
             record=record.raw,
             ttl_s=record.fresh_ns(self._now_ns()) / SECOND_NS,
-            expires_at=_expires_at(record),
+            expires_at=expires_at(record),
         )
-
-
-def _ipns_name(text: str) -> IpnsName:
-    name = parse_name(text)
-    if isinstance(name, Domain):
-        raise BadRequest("name", f"{name} is a domain name; only names of keys have records")
-    return name
 
 
 def _key(name: str, key: PrivateKey) -> names.Key:
@@ -156,12 +129,8 @@ def _published(published: Published) -> names.NamePublished:
         name=str(published.name),
         value=record.value.decode("utf-8", "replace"),
         sequence=record.sequence,
-        expires_at=_expires_at(record),
+        expires_at=expires_at(record),
         ttl_s=record.ttl_ns / SECOND_NS,
         published_to=published.told.published_to,
         failed=published.told.failed,
     )
-
-
-def _expires_at(record: Record) -> float:
-    return record.validity_ns / SECOND_NS

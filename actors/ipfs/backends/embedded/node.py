@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
+from .....schemas.ipfs import BackendName
 from .....schemas.names import NameChanged
 from .....schemas.routing import Announced
-from ...blocks import BlockSource
 from ...cid import CID
 from ...codecs.walk import children
 from ...identity import Identity
-from ...ipns.dns_txt import DnsTxt
 from ...ipns.dnslink import DnsLink
 from ...ipns.keystore import Keystore
+from ...ipns.moments import SECOND_NS
 from ...ipns.name import IpnsName
 from ...ipns.names import Names
 from ...ipns.record import decode
@@ -31,28 +31,25 @@ from ...routing.announcements import Announcements
 from ...settings import IpfsSettings
 from ...store.pins import PinRecord
 from ...store.store import BlockStore
-from ...unixfs.listing import resolve
-from ..backend import Backend
+from ..reading import Reading
 from .announcer import Announcer, announced
 from .routings import ClusterRecords, RoutedRecords
 
-__all__ = ["Node", "pin_changed"]
+__all__ = ["Node"]
 
 log = logging.getLogger(__name__)
 
 # SHA-256 at two threads outruns the disk; more would only take turns.
 HASH_THREADS = 2
 UPKEEP_EVERY_S = 15.0
-SECOND_NS = 1_000_000_000
 
 
-class Node(Backend):
+class Node(Reading):
     """One node's folder, opened. Blocks are read from `_source`, which may reach further than the store."""
 
-    name = "embedded"
+    name: ClassVar[BackendName] = "embedded"
 
     _store: BlockStore
-    _source: BlockSource
     _identity: Identity
 
     def __init__(
@@ -60,27 +57,23 @@ class Node(Backend):
     ) -> None:
         """`fetchers` are asked in turn for blocks that the store lacks."""
         self._folder = folder
+        self._temp = folder / "temp"  # the store's own, which it empties
         self._settings = settings or IpfsSettings()
         self._fetchers = fetchers
-        self._now_ns = time.time_ns
         self._heard = Announcements()
         self._executor = ThreadPoolExecutor(HASH_THREADS, "hash")
 
     async def open(self) -> None:
         """Opens the store, rebuilding its index if that is lost."""
         settings = self._settings
-        self._store = await BlockStore.open(self._folder, children=children)
+        self._store = await BlockStore.open(self._folder, children=children, clock=self.now)
         self._source = self._store
         if self._fetchers:
             self._source = Chain(self._store, self._fetchers, self._keep, running=settings.max_fetches)
-        self._identity = Identity.open(self._folder / "identity.pem")
-        self._keys = Keystore(self._folder / "keys", self._identity.key)
+        self._identity = self._open_identity()
+        self._keys = self._open_keys()
         self._routers = DelegatedRouting(settings.routers) if settings.routers else None
-        self._names = Names(
-            self._store.names, self._keys, self._routings(),
-            dnslink=DnsLink(DnsTxt(settings.dns_servers)) if settings.dnslink else None,
-            now_ns=self._now_ns, republish_every_ns=round(settings.republish_every_s * SECOND_NS),
-        )  # fmt: skip
+        self._names = self._make_names()
         self._announcer = Announcer(self._heard, self._describe, self._announce, self._kept_roots)
         if settings.announce:
             self._announcer.start()
@@ -88,6 +81,19 @@ class Node(Backend):
             asyncio.create_task(self._keep_up()),
             asyncio.create_task(Republisher(self._names, self._now_ns).run()),
         ]
+
+    def _open_identity(self) -> Identity:
+        return Identity.open(self._folder / "identity.pem")
+
+    def _open_keys(self) -> Keystore:
+        return Keystore(self._folder / "keys", self._identity.key)
+
+    def _make_names(self) -> Names:
+        return Names(
+            self._store.names, self._keys, self._routings(), dnslink=_dnslink(self._settings),
+            now_ns=self._now_ns,
+            republish_every_ns=round(self._settings.republish_every_s * SECOND_NS),
+        )  # fmt: skip
 
     def _routings(self) -> list[RecordRouting]:
         routings: list[RecordRouting] = [ClusterRecords(self._tell_record)] if self._settings.announce else []
@@ -100,22 +106,16 @@ class Node(Backend):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._routers is not None:
             await self._routers.close()
+        for fetcher in self._fetchers:
+            await fetcher.close()
         await self._store.close()
         self._executor.shutdown()
-
-    @property
-    def _temp(self) -> Path:
-        """Where long walks keep what they have seen; emptied with the store's other temporary files."""
-        return self._folder / "temp"
 
     async def _keep(self, cid: CID, block: bytes) -> None:
         """Store a block that came from elsewhere, until the next collection that finds it unpinned."""
         async with self._store.session() as session:
             await session.put(cid, block)
             await session.commit()
-
-    async def resolve(self, cid: CID, path: str) -> CID:
-        return await resolve(self._source, cid, path) if path else cid
 
     # ---- what the cluster is told -----------------------------------------------------------------------
 
@@ -138,13 +138,16 @@ class Node(Backend):
     async def _tell_record(self, name: IpnsName, raw: bytes) -> None:
         record = decode(raw)
         value = record.value.decode("utf-8", "replace")
-        changed = NameChanged(
-            name=str(name), path=value, sequence=record.sequence, record=raw, at=time.time()
-        )
+        changed = NameChanged(name=str(name), path=value, sequence=record.sequence, record=raw, at=self.now())
         await self.tell(subjects.NAMED, changed)
 
     def _kept_roots(self) -> Iterator[CID]:
         return (pin.cid for pin in self._store.pins.list())
+
+    def pin_changed(self, pin: PinRecord) -> ipfs.PinChanged:
+        return ipfs.PinChanged(
+            cid=str(pin.cid), mode=pin.mode, name=pin.name, expires_at=pin.expires_at, at=self.now()
+        )
 
     @property
     def agent_version(self) -> str:
@@ -158,13 +161,15 @@ class Node(Backend):
             await asyncio.sleep(UPKEEP_EVERY_S)
             try:
                 for pin in await self._store.pins.expire_due():
-                    await self.tell(subjects.UNPINNED, pin_changed(pin))
+                    await self.tell(subjects.UNPINNED, self.pin_changed(pin))
                 await self._store.tend()
             except Exception:
                 log.exception("upkeep of the store failed; trying again in %g s", UPKEEP_EVERY_S)
 
 
-def pin_changed(pin: PinRecord) -> ipfs.PinChanged:
-    return ipfs.PinChanged(
-        cid=str(pin.cid), mode=pin.mode, name=pin.name, expires_at=pin.expires_at, at=time.time()
-    )
+def _dnslink(settings: IpfsSettings) -> DnsLink | None:
+    if not settings.dnslink:
+        return None
+    from ...ipns.dns_txt import DnsTxt  # a tenth of a second, for those who want it
+
+    return DnsLink(DnsTxt(settings.dns_servers))

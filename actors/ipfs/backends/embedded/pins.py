@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator
 
 from .....bus import handles
@@ -11,7 +10,7 @@ from ...cid import CID
 from ...codecs.dagstat import refs
 from ...store.diskset import DiskSet
 from ...store.pins import PinRecord
-from .node import Node, pin_changed
+from .node import Node
 
 __all__ = ["PinRows"]
 
@@ -23,18 +22,18 @@ class PinRows(Node):
     async def pin(self, ask: ipfs.PinRequest) -> ipfs.Pinned:
         """Raises NotFound for the first block that is not here."""
         cid = await self.resolve(CID.parse(ask.cid), ask.path)
-        expires_at = None if ask.expires_in_s is None else time.time() + ask.expires_in_s
+        expires_at = None if ask.expires_in_s is None else self.now() + ask.expires_in_s
         mode: ipfs.PinMode = "recursive" if ask.recursive else "direct"
         pin = await self._store.pins.add(PinRecord(cid, mode, ask.name, expires_at))
         self._announcer.add(pin.cid)
-        await self.tell(subjects.PINNED, pin_changed(pin))
+        await self.tell(subjects.PINNED, self.pin_changed(pin))
         return _pinned(pin)
 
     @handles(subjects.UNPIN)
     async def unpin(self, ask: ipfs.PinRemove) -> ipfs.Pinned:
         cid = await self.resolve(CID.parse(ask.cid), ask.path)
         pin = await self._store.pins.remove(cid)
-        await self.tell(subjects.UNPINNED, pin_changed(pin))
+        await self.tell(subjects.UNPINNED, self.pin_changed(pin))
         return ipfs.Pinned(cid=str(pin.cid), pinned=False)
 
     @handles(subjects.PINS)
@@ -70,9 +69,9 @@ class PinRows(Node):
         old, new = CID.parse(ask.from_cid), CID.parse(ask.to_cid)
         before = self._store.pins.get(old)
         pin = await self._store.pins.update(old, new, unpin=ask.unpin)
-        await self.tell(subjects.PINNED, pin_changed(pin))
+        await self.tell(subjects.PINNED, self.pin_changed(pin))
         if before is not None and ask.unpin and before.key != pin.key:
-            await self.tell(subjects.UNPINNED, pin_changed(before))
+            await self.tell(subjects.UNPINNED, self.pin_changed(before))
         return _pinned(pin)
 
 

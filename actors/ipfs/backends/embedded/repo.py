@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import time
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
@@ -22,7 +21,7 @@ class RepoRows(Node):
         await self.tell(
             subjects.COLLECTED,
             ipfs.GarbageCollected(
-                removed_blocks=collected.removed_blocks, freed_bytes=collected.freed_bytes, at=time.time()
+                removed_blocks=collected.removed_blocks, freed_bytes=collected.freed_bytes, at=self.now()
             ),
         )
         return collected

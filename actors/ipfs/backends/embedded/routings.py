@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from .....schemas.errors import Unavailable
 from ...ipns.name import IpnsName
 from ...remote.routing import DelegatedRouting
 
@@ -35,7 +36,12 @@ class RoutedRecords:
         self._routers = routers
 
     async def get(self, name: IpnsName) -> list[bytes]:
-        return (await self._routers.get_ipns(name)).records
+        """Raises Unavailable if no router could be asked: then nothing is known of the name."""
+        found = await self._routers.get_ipns(name)
+        if found.tried and all(one.error for one in found.tried):
+            problems = "; ".join(f"{one.endpoint}: {one.error}" for one in found.tried)
+            raise Unavailable(f"no router could be asked: {problems}")
+        return found.records
 
     async def put(self, name: IpnsName, record: bytes) -> None:
         await self._routers.put_ipns(name, record)

@@ -1,0 +1,109 @@
+"""What the parts of the Kubo back end share: the connection to the daemon, and how its answers are read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .....schemas.errors import InvalidContent, NotFound, TooLarge
+from ...cid import CID
+from ...remote.kubo import KuboRpc
+from ..reading import Reading
+
+__all__ = ["Daemon", "KuboBlocks", "content_path", "field_of"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_BLOCK_BYTES = 2 * 1024 * 1024
+
+
+class Daemon(Reading):
+    """One Kubo daemon. `source` reads its blocks, so that the engine can walk what Kubo cannot."""
+
+    name = "kubo"
+
+    def __init__(self, rpc: KuboRpc, temp_folder: Path) -> None:
+        self._rpc = rpc
+        self._temp = temp_folder
+        self._source = KuboBlocks(rpc)
+
+    async def open(self) -> None:
+        log.info("requests are answered by the Kubo daemon at %s", self._rpc.url)
+        await asyncio.to_thread(self._temp.mkdir, parents=True, exist_ok=True)
+
+    async def close(self) -> None:
+        await self._rpc.close()
+
+    async def read_whole(self, command: str, *args: str, limit: int, **options: Any) -> bytes:
+        """All bytes of an answer that must not be long; raises TooLarge."""
+        whole = bytearray()
+        async with aclosing(self._rpc.read(command, *args, **options)) as pieces:
+            async for piece in pieces:
+                whole += piece
+                if len(whole) > limit:
+                    raise TooLarge("reply", limit=limit)
+        return bytes(whole)
+
+    async def last_line(self, command: str, *args: str, **options: Any) -> Any:
+        """The last value of an answer of several; raises InvalidContent if there is none."""
+        last = None
+        async with aclosing(self._rpc.lines(command, *args, **options)) as lines:
+            async for line in lines:
+                last = line
+        if last is None:
+            raise InvalidContent("reply", f"Kubo answered nothing to {command}")
+        return last
+
+
+class KuboBlocks:
+    """A BlockSource over the daemon: each block is asked for, and checked against its CID."""
+
+    def __init__(self, rpc: KuboRpc) -> None:
+        self._rpc = rpc
+
+    def get_now(self, cid: CID) -> bytes | None:
+        return cid.digest if cid.is_identity else None
+
+    async def get(self, cid: CID) -> bytes:
+        """Raises NotFound(what="block"), InvalidContent if the daemon sends something else."""
+        block = bytearray()
+        async with aclosing(self._rpc.read("block/get", str(cid))) as pieces:
+            async for piece in pieces:
+                block += piece
+                if len(block) > MAX_BLOCK_BYTES:
+                    raise TooLarge("block", limit=MAX_BLOCK_BYTES)
+        if not cid.matches(bytes(block)):
+            raise InvalidContent(
+                "block", f"{self._rpc.url} sent other bytes than the CID names", cid=str(cid)
+            )
+        return bytes(block)
+
+    async def has(self, cid: CID) -> bool:
+        """Whether the daemon itself has the block, without asking its peers."""
+        if cid.is_identity:
+            return True
+        try:
+            await self._rpc.call("block/stat", str(cid), offline=True)
+        except NotFound:
+            return False
+        return True
+
+
+def content_path(cid: str, path: str = "") -> str:
+    """`/ipfs/<cid>/<path>`, as Kubo's commands take it; raises BadRequest for what is no CID."""
+    below = path.strip("/")
+    return f"/ipfs/{CID.parse(cid)}" + (f"/{below}" if below else "")
+
+
+def field_of(value: Any, name: str, kind: Callable[[Any], T]) -> T:
+    """One field of Kubo's answer; raises InvalidContent if it is missing or of another kind."""
+    try:
+        return kind(value[name])
+    except (KeyError, TypeError, ValueError):
+        raise InvalidContent("reply", f"Kubo's answer has no usable {name}") from None
