@@ -66,8 +66,8 @@ class Asked:
 
     @property
     def gateway(self) -> str:
-        """Where the gateway is whose site this is, as `//localhost:8000`; empty for paths."""
-        return f"//{self.site.gateway}" if self.site is not None else ""
+        """Where the gateway is whose site this is, as `//localhost:8000`; else empty."""
+        return f"//{self.site.gateway}" if self.site is not None and self.site.gateway else ""
 
     @property
     def is_head(self) -> bool:
@@ -110,18 +110,23 @@ class Asked:
         kept = headers.cache_control(self.path, ttl_s=self.ttl_s, generated=generated)
         if kept is not None:
             found[hdrs.CACHE_CONTROL] = kept
-        name = self.path.root
-        found.update(
-            headers.format_headers(self.wanted, name, filename=self.filename, download=self.download)
-        )
+        found.update(self._shown_as())
         location = self.wanted.content_location(self.request.path)
         if location is not None:
             found[hdrs.CONTENT_LOCATION] = location
         return found
 
-    def unchanged(self, etag: str, roots: tuple[str, ...] = ()) -> web.Response:
+    def _shown_as(self) -> dict[str, str]:
+        """Type and name of the answer, where the request says them."""
+        wanted, name, filename, download = self.wanted, self.path.root, self.filename, self.download
+        if wanted.format is not None:
+            return headers.format_headers(wanted, name, filename=filename, download=download)
+        shown = headers.disposition(None, name, filename=filename, download=download)
+        return {} if shown is None else {hdrs.CONTENT_DISPOSITION: shown}
+
+    def unchanged(self, etag: str, roots: tuple[str, ...] = (), *, generated: bool = False) -> web.Response:
         """304: the client has it already."""
-        found = self.headers(roots)
+        found = self.headers(roots, generated=generated)
         found[hdrs.ETAG] = etag
         found.popall(hdrs.CONTENT_TYPE, None)
         return web.Response(status=304, headers=found)

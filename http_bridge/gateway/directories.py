@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from itertools import count
+from contextlib import aclosing
 
 from aiohttp import hdrs, web
 
@@ -58,16 +58,22 @@ class Directories:
         headers = asked.headers(end.roots, generated=True)
         headers[hdrs.ETAG] = etag = page_etag("DirIndex", VERSION, end.text)
         if (known := asked.knows(etag)) is not None:
-            return asked.unchanged(known, end.roots)
+            return asked.unchanged(known, end.roots, generated=True)
         headers[hdrs.CONTENT_TYPE] = HTML
         headers["Content-Security-Policy"] = CONTENT_POLICY
-        entries = self._upstream.paced(self._upstream.items(LS, PathRequest(cid=end.text)))
-        first = await anext(entries, None)  # what is wrong with the directory shows before the page begins
-        if asked.is_head:
-            return web.StreamResponse(headers=headers)
-        listing = Listing(asked.path, end.text, gateway=asked.gateway)
-        parts = page(listing, _at_most(self._max_entries, first, entries))
-        return await send(asked.request, headers, parts, stall_s=self._stall_s)
+        async with aclosing(self._upstream.items(LS, PathRequest(cid=end.text))) as entries:
+            first = await anext(entries, None)  # what is wrong with it shows before the page begins
+            if asked.is_head:
+                return web.StreamResponse(headers=headers)
+            listing = Listing(
+                asked.path,
+                end.text,
+                gateway=asked.gateway,
+                isolated=asked.isolated,
+                limit=self._max_entries,
+            )
+            parts = page(listing, _chain(first, entries))
+            return await send(asked.request, headers, parts, stall_s=self._stall_s)
 
 
 def slashed(asked: Asked, end: End) -> web.Response:
@@ -79,14 +85,8 @@ def slashed(asked: Asked, end: End) -> web.Response:
     return web.Response(status=301, headers=headers)
 
 
-async def _at_most(
-    limit: int, first: DirEntry | None, rest: AsyncIterator[DirEntry]
-) -> AsyncIterator[DirEntry]:
-    numbers = count(1)
+async def _chain(first: DirEntry | None, rest: AsyncIterator[DirEntry]) -> AsyncIterator[DirEntry]:
     if first is not None:
         yield first
-        next(numbers)
     async for entry in rest:
-        if next(numbers) > limit:
-            return
         yield entry

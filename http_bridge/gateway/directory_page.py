@@ -43,6 +43,7 @@ class Listing:
     `path` is its content path, `cid` its CID, `size_bytes` the size of its DAG if that is known. If it is
     `isolated`, its root has this origin to itself, and links to entries begin at `/`; `gateway` then is the
     URL of the gateway above, as `//example.net`, or empty where there is none and other content has no URL.
+    At most `limit` entries are listed, and the page says if there are more.
     """
 
     path: ContentPath
@@ -50,6 +51,7 @@ class Listing:
     size_bytes: int | None = None
     gateway: str = ""
     isolated: bool = False
+    limit: int | None = None
 
     @property
     def base(self) -> str:
@@ -68,7 +70,10 @@ async def page(listing: Listing, entries: AsyncIterable[Entry]) -> AsyncIterator
     """The page's bytes in chunks of about 32 KiB, as the entries come."""
     base, above = listing.base, listing.above
     held, length, count = [_head(listing)], 0, 0
+    cut = False
     async for entry in entries:
+        if cut := count == listing.limit:
+            break
         row = _row(entry, base, above)
         held.append(row)
         length += len(row)
@@ -76,7 +81,7 @@ async def page(listing: Listing, entries: AsyncIterable[Entry]) -> AsyncIterator
         if length >= CHUNK_CHARS:
             yield "".join(held).encode(errors="replace")
             held, length = [], 0
-    yield ("".join(held) + _foot(count)).encode(errors="replace")
+    yield ("".join(held) + _foot(count, cut)).encode(errors="replace")
 
 
 def _head(listing: Listing) -> str:
@@ -147,9 +152,11 @@ def _cid(entry: Entry, above: str | None) -> str:
     return f'<a class="ipfs-hash" translate="no" href="{above}/ipfs/{cid}{named}">{short}</a>'
 
 
-def _foot(count: int) -> str:
+def _foot(count: int, cut: bool = False) -> str:
     items = "1 item" if count == 1 else f"{count:,} items"
-    if not count:
+    if cut:
+        items = f"The first {items}; there are more"
+    elif not count:
         items = "This directory is empty"
     return f"</tbody>\n</table>\n</main>\n<footer>{items}</footer>\n</body>\n</html>\n"
 

@@ -20,6 +20,7 @@ from ..sending import send
 from . import headers
 from .asked import Asked, End, Headers
 from .formats import Format, NotAcceptable
+from .resolving import Resolving
 from .upstream import Upstream
 
 __all__ = ["Exports"]
@@ -28,8 +29,9 @@ __all__ = ["Exports"]
 class Exports:
     """Answers in the formats that are files of their own; only an IPNS record's length is known before."""
 
-    def __init__(self, upstream: Upstream, stall_s: float) -> None:
+    def __init__(self, upstream: Upstream, resolving: Resolving, stall_s: float) -> None:
         self._upstream = upstream
+        self._resolving = resolving
         self._stall_s = stall_s
 
     async def car(self, asked: Asked) -> web.StreamResponse:
@@ -52,6 +54,7 @@ class Exports:
             head: CarHead | None = stream.head
             if head is None:
                 raise Unavailable(f"the answer to {DAG_EXPORT.name} came without its head")
+            self._resolving.check(*head.roots)
             return await self._sent(asked, asked.headers(tuple(head.roots)), etag, stream)
 
     async def tar(self, asked: Asked, end: End) -> web.StreamResponse:

@@ -56,7 +56,7 @@ class Gateway:
         self._bridge = bridge
         self._running = 0
         self._resolving = Resolving(self.upstream, self.denylists)
-        self._exports = Exports(self.upstream, stall_s)
+        self._exports = Exports(self.upstream, self._resolving, stall_s)
         files = Files(self.upstream, self.bodies)
         directories = Directories(
             self.upstream, self._resolving, files, max_entries=settings.gateway_max_entries, stall_s=stall_s
@@ -74,16 +74,14 @@ class Gateway:
         async def answer(request: web.Request, operation_id: str) -> web.StreamResponse:
             limit = self.settings.gateway_max_requests
             if self._running >= limit:
-                return refusal(Busy("the gateway", limit=limit), operation_id)
+                raise Busy("the gateway", limit=limit)
             self._running += 1
             try:
                 return await handler(request, operation_id)
-            except BusError as error:
-                return refusal(error, operation_id)
             finally:
                 self._running -= 1
 
-        return self._bridge.guard(answer)
+        return self._bridge.guard(answer, open_to_pages=True, tell=refusal)
 
     async def answer(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         """The answer to any request of a gateway path or a site's host."""

@@ -125,7 +125,7 @@ class Nodes:
         headers = asked.headers(end.roots, generated=True)
         headers[hdrs.ETAG] = etag = page_etag("DagIndex", VERSION, end.text)
         if (known := asked.knows(etag)) is not None:
-            return asked.unchanged(known, end.roots)
+            return asked.unchanged(known, end.roots, generated=True)
         ask = DagGet(cid=end.text, output_codec="dag-json")
         async with await self._upstream.open(DAG_GET, ask) as stream:
             head = stream.head

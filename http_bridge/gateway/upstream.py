@@ -4,8 +4,9 @@ part after it."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any, TypeVar, cast
 
 from ...bus import Bus, IncomingStream
 from ...schemas.errors import DeadlineExceeded
@@ -27,8 +28,8 @@ class Upstream:
 
     def __init__(self, bus: Bus, settings: BridgeSettings) -> None:
         self._bus = bus
-        self._part_s = settings.gateway_retrieval_timeout_s
         self._total_s = settings.gateway_total_timeout_s
+        self._part_s = min(settings.gateway_retrieval_timeout_s, self._total_s)
 
     async def request(self, row: Request[A, R], ask: A) -> R:
         try:
@@ -45,9 +46,12 @@ class Upstream:
         except TimeoutError:
             raise self._too_late(row.name) from None
 
-    def items(self, row: Stream[A, Any, M], ask: A) -> AsyncIterator[M]:
-        """The items of a stream; to be `paced`, as it is opened by its first step."""
-        return self._bus.items(row, ask)
+    async def items(self, row: Stream[A, Any, M], ask: A) -> AsyncGenerator[M, None]:
+        """The items of a stream, paced; the stream is opened by the first step and closed with this."""
+        stream = cast("AsyncGenerator[M, None]", self._bus.items(row, ask))
+        async with aclosing(stream):
+            async for item in self.paced(stream):
+                yield item
 
     async def paced(self, parts: AsyncIterator[T]) -> AsyncIterator[T]:
         """The same parts; raises DeadlineExceeded if one is too long in coming, or all of them together."""

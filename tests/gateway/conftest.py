@@ -1,21 +1,28 @@
-"""A gateway of one's own for each test: a real nats-server, the ipfs actor over a folder, the bridge."""
+"""A gateway for each file of tests: a real nats-server, the ipfs actor over a folder, the bridge.
+
+Content is addressed by its hash, so tests that share a store do not meet. Such tests run in one event loop:
+`pytestmark = pytest.mark.asyncio(loop_scope="module")`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from cidbus.actors import make_actor
 from cidbus.bus import Bus
 from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
-from cidbus.http_bridge import BridgeServer, BridgeSettings, serve
+from cidbus.http_bridge import BridgeSettings, serve
 from cidbus.schemas import ipfs, subjects
+
+shared = pytest_asyncio.fixture(loop_scope="module", scope="module")
 
 
 class Answered:
@@ -56,13 +63,16 @@ class Node:
     async def add(self, content: bytes, **fields: object) -> str:
         return (await self.bus.upload(subjects.ADD, ipfs.AddRequest(data=content, **fields))).cid
 
-    async def tree(self, files: dict[str, bytes]) -> str:
-        """A directory of these files, its CID."""
+    async def tree(self, files: dict[str, bytes], links: dict[str, str] | None = None) -> str:
+        """A directory of these files and symbolic links, its CID."""
+        targets = {path: target.encode() for path, target in (links or {}).items()}
 
         async def form() -> AsyncIterator[bytes]:
-            for path, content in files.items():
-                disposition = f'Content-Disposition: form-data; name="file"; filename="d/{path}"'
-                yield f"--b\r\n{disposition}\r\n\r\n".encode() + content + b"\r\n"
+            for path, content in {**files, **targets}.items():
+                head = f'Content-Disposition: form-data; name="file"; filename="d/{quote(path)}"\r\n'
+                if path in targets:
+                    head += "Content-Type: application/symlink\r\n"
+                yield f"--b\r\n{head}\r\n".encode() + content + b"\r\n"
             yield b"--b--\r\n"
 
         ask = ipfs.AddRequest(content_type="multipart/form-data; boundary=b")
@@ -87,33 +97,24 @@ class Node:
         await self.bus.request(subjects.BLOCK_RM, ipfs.BlockRemove(cid=cid))
 
 
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
+@shared
+async def bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bus]:
     if server_is_missing():
         pytest.skip("nats-server is not installed")
     async with (
         nats_server() as server,
-        hosted(server, make_actor("ipfs", tmp_path / "ipfs")),
+        hosted(server, make_actor("ipfs", tmp_path_factory.mktemp("node") / "ipfs")),
         await connect(server, "bridge") as connected,
     ):
         yield connected
 
 
-@pytest.fixture
-def node(bus: Bus) -> Node:
+@shared
+async def node(bus: Bus) -> Node:
     return Node(bus)
 
 
-@pytest.fixture
-def settings(request: pytest.FixtureRequest) -> BridgeSettings:
-    """The settings of the test's gateway: `@pytest.mark.parametrize("settings", [{…}], indirect=True)`."""
-    return BridgeSettings(**{"discovery_wait_s": 0.1} | getattr(request, "param", {}))
-
-
-@pytest.fixture
-async def bridge(bus: Bus, settings: BridgeSettings) -> AsyncIterator[BridgeServer]:
-    async with await serve(bus, "127.0.0.1", 0, settings) as running:
-        yield running
+GatewayWith = Callable[..., Awaitable[Web]]
 
 
 @asynccontextmanager
@@ -123,20 +124,18 @@ async def _client(port: int) -> AsyncIterator[Web]:
         yield Web(session, port)
 
 
-@pytest.fixture
-async def web(bridge: BridgeServer) -> AsyncIterator[Web]:
-    async with _client(bridge.port) as client:
-        yield client
+@shared
+async def web(gateway_with: GatewayWith) -> Web:
+    """The client of a gateway with the usual settings."""
+    return await gateway_with()
 
 
-@pytest.fixture
-async def gateway_with(bus: Bus) -> AsyncIterator[Callable[..., Awaitable[Web]]]:
+@shared
+async def gateway_with(bus: Bus) -> AsyncIterator[GatewayWith]:
     """`await gateway_with(gateway_trustless_only=True)`: a further gateway over the same node."""
-    from contextlib import AsyncExitStack
-
     async with AsyncExitStack() as stack:
 
-        async def start(**fields: object) -> Web:
+        async def start(**fields: Any) -> Web:
             settings = BridgeSettings(discovery_wait_s=0.1, **fields)
             running = await stack.enter_async_context(await serve(bus, "127.0.0.1", 0, settings))
             return await stack.enter_async_context(_client(running.port))
