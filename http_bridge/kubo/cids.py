@@ -15,7 +15,6 @@ from .multibase import BASES, Base, base_named, base_of, decode
 __all__ = ["COMMANDS"]
 
 MAX_TEXT_BYTES = 1024 * 1024
-# Bases that CIDs are commonly written in, which `cid/bases` puts a mark on in its text form.
 HASH_NAMES = {code: name for code, (name, _, _) in HASHES.items()}
 
 
@@ -24,9 +23,13 @@ async def cid_format(call: Call) -> AsyncIterator[dict[str, str]]:
     form, version, codec = call.text("f"), call.text("v"), call.text("mc")
     base = _base(call.text("b")) if call.text("b") else None
     if version not in ("", "0", "1"):
-        raise Failed(f"invalid cid version: {version[:16]}")
+        raise Failed(f'invalid cid version: "{version[:16]}"')
+    if base is not None and version == "0" and base.name != "base58btc":
+        raise Failed("cannot convert to CIDv0 with any multibase other than the implicit base58btc")
+    if base is not None and not version and form == "%s":
+        version = "1"  # version 0 is written in no base
     if codec and codec not in CODECS:
-        raise Failed(f"unknown codec: {codec[:64]}")
+        raise Failed(f'unknown multicodec: "{codec[:64]}"')
     _check_form(form)
     for arg in call.args:
         yield _formatted(arg, form, version, codec, base)
@@ -42,9 +45,10 @@ def _formatted(arg: str, form: str, version: str, codec: str, base: Base | None)
         cid, own_base = _read(arg)
         cid = _changed(cid, version, codec)
         shown = _written(cid, form, base or own_base)
-    except (BadRequest, ValueError) as error:
-        problem = error.problem if isinstance(error, BadRequest) else str(error)
-        return {"CidStr": arg, "Formatted": "", "ErrorMsg": f"invalid cid: {problem}"}
+    except BadRequest as error:
+        return {"CidStr": arg, "Formatted": "", "ErrorMsg": f"invalid cid: {error.problem}"}
+    except ValueError as error:
+        return {"CidStr": arg, "Formatted": "", "ErrorMsg": str(error)}
     return {"CidStr": arg, "Formatted": shown, "ErrorMsg": ""}
 
 
@@ -53,8 +57,11 @@ def _read(arg: str) -> tuple[CID, Base]:
     if len(arg) == 46 and arg.startswith("Qm"):
         return CID.parse(arg), base_named("base58btc")
     if len(arg) > 512:
-        raise ValueError("longer than 512 characters")
-    return CID.from_bytes(decode(arg)), base_of(arg)
+        raise ValueError("invalid cid: longer than 512 characters")
+    try:
+        return CID.from_bytes(decode(arg)), base_of(arg)
+    except ValueError as error:
+        raise ValueError(f"invalid cid: {error}") from None
 
 
 def _changed(cid: CID, version: str, codec: str) -> CID:
@@ -71,18 +78,15 @@ def _changed(cid: CID, version: str, codec: str) -> CID:
 
 def _written(cid: CID, form: str, base: Base) -> str:
     """A CID by go-cid's format: %b base, %v version, %c codec, %h hash, %L length, %m and %d digests, …"""
-    if cid.version == 0 and base.name != "base58btc":
-        if form == "%s":
-            raise ValueError("cannot convert CIDv0 to any multibase other than the implicit base58btc")
+    if cid.version == 0:
         base = base_named("base58btc")
-    shown = (lambda raw: base.encode(raw)) if cid.version == 0 else base.text
     values = {
         "%": "%",
         "b": base.name,
         "B": base.prefix,
         "v": f"cidv{cid.version}",
         "V": str(cid.version),
-        "c": "cidv0" if cid.version == 0 and form == "%P" else cid.codec_name,
+        "c": cid.codec_name,
         "C": str(cid.codec),
         "h": HASH_NAMES[cid.hash_code],
         "H": str(cid.hash_code),
@@ -91,7 +95,7 @@ def _written(cid: CID, form: str, base: Base) -> str:
         "M": base.encode(cid.multihash),
         "d": base.text(cid.digest),
         "D": base.encode(cid.digest),
-        "s": shown(bytes(cid)),
+        "s": base.encode(bytes(cid)) if cid.version == 0 else base.text(bytes(cid)),
         "S": base.encode(bytes(cid)),
         "P": f"cidv{cid.version}-{cid.codec_name}-{HASH_NAMES[cid.hash_code]}-{len(cid.digest)}",
     }

@@ -134,7 +134,7 @@ BASES = (
 
 
 def _hex(text: str, *, lower: bool) -> bytes:
-    if text != (text.lower() if lower else text.upper()) or not text.isalnum():
+    if text != (text.lower() if lower else text.upper()) or (text and not text.isalnum()):
         raise ValueError("not hexadecimal in one case")
     return bytes.fromhex(text)
 

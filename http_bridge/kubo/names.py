@@ -130,7 +130,10 @@ async def _record(call: Call) -> bytes:
 
 
 async def key_gen(call: Call) -> dict[str, str]:
-    fields: dict[str, object] = {"name": call.arg, "type": call.text("type"), "size": call.number("size")}
+    _leave_self_alone("create", call.arg)
+    fields: dict[str, object] = {"name": call.arg, "type": call.text("type")}
+    if call.text("type") == "rsa":
+        fields["size"] = call.number("size")  # clients send one for other keys too, which have none
     try:
         made = await call.bus.request(KEY_GEN, names.KeyGen.from_fields(fields))
     except Conflict as error:
@@ -145,6 +148,8 @@ async def key_list(call: Call) -> dict[str, Any]:
 
 
 async def key_rename(call: Call) -> dict[str, Any]:
+    _leave_self_alone("rename", call.args[0])
+    _leave_self_alone("overwrite", call.args[1])
     ask = names.KeyRename.from_fields(
         {"name": call.args[0], "new_name": call.args[1], "force": call.flag("force")}
     )
@@ -153,10 +158,15 @@ async def key_rename(call: Call) -> dict[str, Any]:
 
 
 async def key_rm(call: Call) -> dict[str, Any]:
-    if "self" in call.args:
-        raise Failed("cannot remove key with name 'self'")
+    _leave_self_alone("remove", *call.args)
     gone = [await call.bus.request(KEY_RM, names.KeyRemove.from_fields({"name": arg})) for arg in call.args]
     return {"Keys": [_key(key, call) for key in gone]}
+
+
+def _leave_self_alone(verb: str, *given: str) -> None:
+    """The node's own key is not to be changed; raises Failed, in Kubo's words, for a name that is its."""
+    if "self" in given:
+        raise Failed(f"cannot {verb} key with name 'self'")
 
 
 def _key(key: names.Key, call: Call) -> dict[str, str]:
