@@ -1,7 +1,8 @@
 """Nodes and CAR files as HTTP content.
 
-A node in a JSON codec comes inside the documented envelope, `{"success": true, …, "object": <node>}`; any
-other codec comes as the bytes themselves.
+A node in a JSON codec comes inside the documented envelope, `{"success": true, …, "object": <node>}`, unless
+the client accepts `application/octet-stream` or an `application/vnd.ipld.…`; any other codec comes as the
+bytes themselves.
 """
 
 from __future__ import annotations
@@ -50,28 +51,26 @@ class CarRoute(ContentRoute):
 class NodeRoute(ContentRoute):
     """One node, or what lies at a path in it."""
 
-    def etag(self, ask: DagGet) -> str:
-        return etag_of(ask.cid, ask.path, "." + ask.output_codec)
-
     async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         ask = ask_of_path(self._row.ask, request)
-        etag = self.etag(ask)
-        if matches_any(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag):
-            return web.Response(status=304, headers=self._headers(operation_id, etag))
-        return await self._node(request, ask, self._headers(operation_id, etag), operation_id)
+        headers = self._headers(request, ask, operation_id)
+        if matches_any(request.headers.get(hdrs.IF_NONE_MATCH, ""), headers[hdrs.ETAG]):
+            return web.Response(status=304, headers=headers)
+        return await self._node(request, ask, headers, operation_id)
 
     head = get
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         ask = await ask_of_body(self._row.ask, request, self._bridge)
-        headers = self._headers(operation_id, self.etag(ask))
+        headers = self._headers(request, ask, operation_id)
         headers[hdrs.CACHE_CONTROL] = "no-store"
         return await self._node(request, ask, headers, operation_id)
 
-    def _headers(self, operation_id: str, etag: str) -> Headers:
+    def _headers(self, request: web.Request, ask: DagGet, operation_id: str) -> Headers:
         headers = self.base.copy()
         headers[OPERATION_ID] = operation_id
-        headers[hdrs.ETAG] = etag
+        headers[hdrs.ETAG] = etag_of(ask.cid, ask.path, f".{ask.output_codec}{'.bare' * _bare(request)}")
+        headers[hdrs.VARY] = hdrs.ACCEPT
         return headers
 
     async def _node(
@@ -82,7 +81,7 @@ class NodeRoute(ContentRoute):
             if stream.head is None:
                 raise headless(self._row)
             parts: AsyncIterator[bytes] = stream
-            if stream.head.codec in _JSON_CODECS:
+            if stream.head.codec in _JSON_CODECS and not _bare(request):
                 headers[hdrs.CONTENT_TYPE] = JSON
                 parts = _document(stream.head, ask, stream, operation_id, started)
             else:
@@ -93,6 +92,12 @@ class NodeRoute(ContentRoute):
             if stream.whole is not None:
                 return web.Response(body=b"".join([part async for part in parts]), headers=headers)
             return await send(request, headers, parts, stall_s=self._settings.write_timeout_s)
+
+
+def _bare(request: web.Request) -> bool:
+    """Whether the client wants the node's bytes alone."""
+    accepted = request.headers.get(hdrs.ACCEPT, "")
+    return "application/octet-stream" in accepted or "application/vnd.ipld." in accepted
 
 
 async def _document(

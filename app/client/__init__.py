@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from .events import EventStream, Happened
     from .stats import ActorStats, EndpointStats
     from .transport import Transport
-    from .upload import Progress, Source
+    from .upload import Node, Progress, Source
 
 __all__ = [
-    "Client", "Content", "Source", "Progress",
+    "Client", "Content", "Source", "Node", "Progress",
     "EventStream", "Happened",
     "ActorStats", "EndpointStats",
     "Transport",
@@ -25,6 +25,7 @@ _MODULES = {
     "Client": "client",
     "Content": "content",
     "Source": "upload",
+    "Node": "upload",
     "Progress": "upload",
     "EventStream": "events",
     "Happened": "events",

@@ -3,16 +3,18 @@
 async with client.ipfs.cat(cid) as content:      # leaving early stops the stream
     async for chunk in content: ...
 data = await client.ipfs.cat(cid).read()         # all of it, up to a limit
+node = await client.ipfs.dag_get(cid).json()     # the same, read as JSON
 content = await client.ipfs.cat(cid)             # opened, so that `content.head` is there
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from cidbus.schemas.errors import TooLarge
+from cidbus.schemas.errors import InvalidContent, TooLarge
 from cidbus.schemas.wire import Wire
 
 from .transport import RawStream
@@ -68,6 +70,17 @@ class Content(Generic[H]):
                     raise TooLarge("content", limit=limit_bytes)
                 chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def json(self, limit_bytes: int = READ_LIMIT_BYTES) -> Any:
+        """All that is left, read as JSON (dag-json included: links stay `{"/": cid}`).
+
+        Raises TooLarge as `read` does, and InvalidContent for what is not JSON.
+        """
+        content = await self.read(limit_bytes)
+        try:
+            return json.loads(content)  # orjson would make floats of the largest integers
+        except (ValueError, RecursionError) as error:
+            raise InvalidContent("content", f"not JSON: {error}") from None
 
     async def aclose(self) -> None:
         """Stop the stream if it still runs; both sides then forget it."""

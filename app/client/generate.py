@@ -31,7 +31,7 @@ from __future__ import annotations
 '''
 
 # The fields that carry an upload's content inside the request; `source` stands for them.
-INLINE_FIELDS = ("content", "data")
+INLINE_FIELDS = ("content", "data", "object")
 
 
 def generate() -> str:
@@ -62,7 +62,8 @@ def _imports(text: str) -> str:
         lines.append("from .content import Content")
     lines += ["from .namespace import Namespace", "from .transport import Transport"]
     if "upload(" in text:
-        lines.append("from .upload import Progress, Source, upload")
+        node = "Node, " if "Node" in text else ""
+        lines.append(f"from .upload import {node}Progress, Source, upload")
     names = [*(_class(actor) for actor in ACTORS if calls(actor)), "Methods"]
     return "\n".join([*lines, "", f"__all__ = [{', '.join(map(_quoted, names))}]", ""])
 
@@ -136,7 +137,7 @@ def _parameters(row: Call[Any]) -> str:
         if not field.is_required()
     ]
     if isinstance(row, Upload):
-        required.insert(0, "source: Source")
+        required.insert(0, "source: Source | Node" if _takes_nodes(row) else "source: Source")
         optional += ["hidden: bool = False"] if _takes_trees(row) else []
         optional.append("progress: Progress | None = None")
     optional.append("timeout_s: float | None = None")
@@ -144,12 +145,18 @@ def _parameters(row: Call[Any]) -> str:
 
 
 def _fields(row: Call[Any]) -> dict[str, FieldInfo]:
+    """The fields that a method takes: what the row is about first, which back end answers last."""
     left_out = INLINE_FIELDS if isinstance(row, Upload) else ()
-    return {name: field for name, field in row.ask.model_fields.items() if name not in left_out}
+    fields = {name: field for name, field in row.ask.model_fields.items() if name not in left_out}
+    return dict(sorted(fields.items(), key=lambda field: field[0] == "backend"))
 
 
 def _takes_trees(row: Upload[Any, Any]) -> bool:
     return "content_type" in row.ask.model_fields
+
+
+def _takes_nodes(row: Upload[Any, Any]) -> bool:
+    return "object" in row.ask.model_fields
 
 
 def _docstring(row: Call[Any]) -> str:
@@ -158,8 +165,7 @@ def _docstring(row: Call[Any]) -> str:
         if field.description:
             lines += _wrap(f"`{name}`: {field.description[0].lower()}{field.description[1:].rstrip('.')}.")
     if isinstance(row, Upload):
-        lines += _wrap("`source`: text, bytes, an async iterable of bytes, or the Path of a file"
-                       + (" or of a directory" if _takes_trees(row) else "") + ".")  # fmt: skip
+        lines += _wrap(_source(row))
         lines += _wrap("`progress`: called with the number of bytes sent so far.")
     if isinstance(row, Upload) and _takes_trees(row):
         lines += _wrap("`hidden`: whether a directory's entries whose names begin with a dot are sent too.")
@@ -167,6 +173,15 @@ def _docstring(row: Call[Any]) -> str:
     over_http = f"over HTTP `{row.http[0]}`" if row.http else "which HTTP does not have"
     lines += [*_wrap(f"`timeout_s`: {waits}."), "", *_wrap(f"Asks `{row.subject}`, {over_http}."), '"""']
     return "\n".join(lines)
+
+
+def _source(row: Upload[Any, Any]) -> str:
+    source = "`source`: text, bytes, an async iterable of bytes, or the Path of a file"
+    if _takes_trees(row):
+        source += " or of a directory"
+    if _takes_nodes(row):
+        source += ', all in `input_codec`; anything else is the node itself, with links as `{"/": cid}`'
+    return source + "."
 
 
 def _wrap(text: str) -> list[str]:

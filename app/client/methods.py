@@ -11,7 +11,7 @@ from cidbus.schemas import dag, ipfs, names, routing, subjects
 from .content import Content
 from .namespace import Namespace
 from .transport import Transport
-from .upload import Progress, Source, upload
+from .upload import Node, Progress, Source, upload
 
 __all__ = ["Ipfs", "Methods"]
 
@@ -23,21 +23,34 @@ class Ipfs(Namespace):
         self,
         source: Source,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         filename: str | None = None,
         content_type: str | None = None,
         profile: Literal["unixfs-v1-2025", "unixfs-v0-2015"] = "unixfs-v1-2025",
         pin: bool = True,
         pin_name: str | None = None,
         wrap: bool = False,
+        only_hash: bool = False,
+        like_kubo: bool = False,
+        cid_version: Literal[0, 1] | None = None,
+        raw_leaves: bool | None = None,
+        chunk_bytes: int | None = None,
+        max_links: int | None = None,
+        hash: str | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         hidden: bool = False,
         progress: Progress | None = None,
         timeout_s: float | None = None,
     ) -> ipfs.Added:
         """Store content; the same bytes always give the same CID.
 
-        `backend`: which back end answers; by default the first configured.
         `wrap`: put a single file into a directory under its filename.
+        `only_hash`: say which CID the content has; store nothing.
+        `like_kubo`: read a form as Kubo's clients mean it: every part is content, `+` in a filename is a
+            space, top entries stay apart (each with a pin of its own), and `entries` has directories too.
+        `cid_version`: 1 makes leaves raw unless `raw_leaves` says otherwise.
+        `max_links`: of a file's nodes.
+        `hash`: any but sha2-256 needs `cid_version` 1.
+        `backend`: which back end answers; by default the first configured.
         `source`: text, bytes, an async iterable of bytes, or the Path of a file or of a directory.
         `progress`: called with the number of bytes sent so far.
         `hidden`: whether a directory's entries whose names begin with a dot are sent too.
@@ -50,13 +63,20 @@ class Ipfs(Namespace):
             subjects.ADD,
             source,
             {
-                "backend": backend,
                 "filename": filename,
                 "content_type": content_type,
                 "profile": profile,
                 "pin": pin,
                 "pin_name": pin_name,
                 "wrap": wrap,
+                "only_hash": only_hash,
+                "like_kubo": like_kubo,
+                "cid_version": cid_version,
+                "raw_leaves": raw_leaves,
+                "chunk_bytes": chunk_bytes,
+                "max_links": max_links,
+                "hash": hash,
+                "backend": backend,
             },
             hidden=hidden,
             progress=progress,
@@ -67,23 +87,23 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         offset: int = 0,
         length: int | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> Content[ipfs.FileHead]:
         """The bytes of a file, or a range of them.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.cat`, over HTTP `GET /ipfs/cat/{cid}`.
         """
         ask = ipfs.CatRequest.from_fields(
-            {"backend": backend, "cid": cid, "path": path, "offset": offset, "length": length}
+            {"cid": cid, "path": path, "offset": offset, "length": length, "backend": backend}
         )
         return Content(lambda: self._transport.open(subjects.CAT, ask, timeout_s=timeout_s))
 
@@ -91,60 +111,60 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> Content[ipfs.TarHead]:
         """A file or a whole tree as a tar archive.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.get`, over HTTP `GET /ipfs/tar/{cid}`.
         """
-        ask = ipfs.PathRequest.from_fields({"backend": backend, "cid": cid, "path": path})
+        ask = ipfs.PathRequest.from_fields({"cid": cid, "path": path, "backend": backend})
         return Content(lambda: self._transport.open(subjects.GET, ask, timeout_s=timeout_s))
 
     def ls(
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> AsyncIterator[ipfs.DirEntry]:
         """The entries of a directory.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.ls`, over HTTP `GET /ipfs/ls/{cid}`.
         """
-        ask = ipfs.PathRequest.from_fields({"backend": backend, "cid": cid, "path": path})
+        ask = ipfs.PathRequest.from_fields({"cid": cid, "path": path, "backend": backend})
         return self._transport.items(subjects.LS, ask, timeout_s=timeout_s)
 
     async def stat(
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> ipfs.Stat:
         """What a path is and how large.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.stat`, over HTTP `GET /ipfs/stat/{cid}`.
         """
-        ask = ipfs.PathRequest.from_fields({"backend": backend, "cid": cid, "path": path})
+        ask = ipfs.PathRequest.from_fields({"cid": cid, "path": path, "backend": backend})
         return await self._transport.request(subjects.STAT, ask, timeout_s=timeout_s)
 
     def block_get(
@@ -156,32 +176,32 @@ class Ipfs(Namespace):
     ) -> Content[ipfs.BlockHead]:
         """One block, as it is stored.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.block.get`, over HTTP `GET /ipfs/block/get/{cid}`.
         """
-        ask = ipfs.BlockRequest.from_fields({"backend": backend, "cid": cid})
+        ask = ipfs.BlockRequest.from_fields({"cid": cid, "backend": backend})
         return Content(lambda: self._transport.open(subjects.BLOCK_GET, ask, timeout_s=timeout_s))
 
     async def block_put(
         self,
         source: Source,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         format: str = "raw",
         hash: str = "sha2-256",
         cid: str | None = None,
         pin: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         progress: Progress | None = None,
         timeout_s: float | None = None,
     ) -> ipfs.BlockStat:
         """Store one block.
 
-        `backend`: which back end answers; by default the first configured.
         `format`: codec name: raw, dag-pb, dag-cbor, dag-json, ….
         `hash`: multihash name: sha2-256, sha2-512, blake2b-256, blake3, ….
+        `backend`: which back end answers; by default the first configured.
         `source`: text, bytes, an async iterable of bytes, or the Path of a file.
         `progress`: called with the number of bytes sent so far.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
@@ -192,7 +212,7 @@ class Ipfs(Namespace):
             self._transport,
             subjects.BLOCK_PUT,
             source,
-            {"backend": backend, "format": format, "hash": hash, "cid": cid, "pin": pin},
+            {"format": format, "hash": hash, "cid": cid, "pin": pin, "backend": backend},
             progress=progress,
             timeout_s=timeout_s,
         )
@@ -206,63 +226,63 @@ class Ipfs(Namespace):
     ) -> ipfs.BlockStat:
         """Whether a block is here, and its size.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.block.stat`, over HTTP `GET /ipfs/block/stat/{cid}`.
         """
-        ask = ipfs.BlockRequest.from_fields({"backend": backend, "cid": cid})
+        ask = ipfs.BlockRequest.from_fields({"cid": cid, "backend": backend})
         return await self._transport.request(subjects.BLOCK_STAT, ask, timeout_s=timeout_s)
 
     async def block_rm(
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         force: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> ipfs.BlockRemoved:
         """Remove a block that no pin keeps.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `force`: not an error if the block is not here.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.ipfs.block.rm`, over HTTP `POST /ipfs/block/rm`.
         """
-        ask = ipfs.BlockRemove.from_fields({"backend": backend, "cid": cid, "force": force})
+        ask = ipfs.BlockRemove.from_fields({"cid": cid, "force": force, "backend": backend})
         return await self._transport.request(subjects.BLOCK_RM, ask, timeout_s=timeout_s)
 
     async def pin_add(
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         recursive: bool = True,
         name: str | None = None,
         expires_in_s: float | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> ipfs.Pinned:
         """Keep a DAG from being collected.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.ipfs.pin.add`, over HTTP `POST /ipfs/pin`.
         """
         ask = ipfs.PinRequest.from_fields(
             {
-                "backend": backend,
                 "cid": cid,
                 "path": path,
                 "recursive": recursive,
                 "name": name,
                 "expires_in_s": expires_in_s,
+                "backend": backend,
             }
         )
         return await self._transport.request(subjects.PIN, ask, timeout_s=timeout_s)
@@ -271,29 +291,29 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> ipfs.Pinned:
         """Let a DAG be collected again.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.pin.rm`, over HTTP `POST /ipfs/unpin`.
         """
-        ask = ipfs.PinRemove.from_fields({"backend": backend, "cid": cid, "path": path})
+        ask = ipfs.PinRemove.from_fields({"cid": cid, "path": path, "backend": backend})
         return await self._transport.request(subjects.UNPIN, ask, timeout_s=timeout_s)
 
     def pin_ls(
         self,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
-        type: Literal["all", "recursive", "direct"] = "all",
+        type: Literal["all", "recursive", "direct", "indirect"] = "all",
         name: str | None = None,
         cid: str | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> AsyncIterator[ipfs.Pin]:
         """What is pinned.
@@ -303,7 +323,7 @@ class Ipfs(Namespace):
 
         Asks `cidbus.ipfs.pin.ls`, over HTTP `GET /ipfs/pins`.
         """
-        ask = ipfs.PinList.from_fields({"backend": backend, "type": type, "name": name, "cid": cid})
+        ask = ipfs.PinList.from_fields({"type": type, "name": name, "cid": cid, "backend": backend})
         return self._transport.items(subjects.PINS, ask, timeout_s=timeout_s)
 
     async def pin_update(
@@ -311,22 +331,22 @@ class Ipfs(Namespace):
         from_cid: str,
         to_cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         unpin: bool = True,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> ipfs.Pinned:
         """Move a pin to a new root.
 
-        `backend`: which back end answers; by default the first configured.
         `from_cid`: a CID, version 0 or 1, in any supported multibase.
         `to_cid`: a CID, version 0 or 1, in any supported multibase.
         `unpin`: remove the old pin.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.ipfs.pin.update`, over HTTP `POST /ipfs/pin/update`.
         """
         ask = ipfs.PinUpdate.from_fields(
-            {"backend": backend, "from_cid": from_cid, "to_cid": to_cid, "unpin": unpin}
+            {"from_cid": from_cid, "to_cid": to_cid, "unpin": unpin, "backend": backend}
         )
         return await self._transport.request(subjects.PIN_UPDATE, ask, timeout_s=timeout_s)
 
@@ -412,26 +432,25 @@ class Ipfs(Namespace):
 
     async def dag_put(
         self,
-        source: Source,
+        source: Source | Node,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
-        object: object = None,
         format: str = "json",
         codec: str | None = None,
         input_codec: str = "dag-json",
         hash: str = "sha2-256",
         pin: bool = True,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         progress: Progress | None = None,
         timeout_s: float | None = None,
     ) -> dag.DagPutReply:
         """Store a node of the IPLD data model.
 
-        `backend`: which back end answers; by default the first configured.
-        `object`: the node; `obj` is the same.
         `format`: multicodec name: dag-cbor, dag-json, dag-pb, json, cbor, raw.
         `input_codec`: multicodec name: dag-cbor, dag-json, dag-pb, json, cbor, raw.
         `hash`: multihash name: sha2-256, sha2-512, blake2b-256, blake3, ….
-        `source`: text, bytes, an async iterable of bytes, or the Path of a file.
+        `backend`: which back end answers; by default the first configured.
+        `source`: text, bytes, an async iterable of bytes, or the Path of a file, all in `input_codec`;
+            anything else is the node itself, with links as `{"/": cid}`.
         `progress`: called with the number of bytes sent so far.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
@@ -442,13 +461,12 @@ class Ipfs(Namespace):
             subjects.DAG_PUT,
             source,
             {
-                "backend": backend,
-                "object": object,
                 "format": format,
                 "codec": codec,
                 "input_codec": input_codec,
                 "hash": hash,
                 "pin": pin,
+                "backend": backend,
             },
             progress=progress,
             timeout_s=timeout_s,
@@ -458,23 +476,23 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         output_codec: str = "dag-json",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> Content[dag.DagHead]:
         """A node, or what lies at a path in it.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `output_codec`: multicodec name: dag-cbor, dag-json, dag-pb, json, cbor, raw.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.dag.get`, over HTTP `GET /ipfs/dag/get/{cid}`.
         """
         ask = dag.DagGet.from_fields(
-            {"backend": backend, "cid": cid, "path": path, "output_codec": output_codec}
+            {"cid": cid, "path": path, "output_codec": output_codec, "backend": backend}
         )
         return Content(lambda: self._transport.open(subjects.DAG_GET, ask, timeout_s=timeout_s))
 
@@ -482,21 +500,21 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         pathing: Literal["auto", "dag"] = "auto",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> dag.Resolved:
         """Which block a path ends in.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.dag.resolve`, over HTTP `GET /ipfs/dag/resolve/{cid}`.
         """
-        ask = dag.DagPath.from_fields({"backend": backend, "cid": cid, "path": path, "pathing": pathing})
+        ask = dag.DagPath.from_fields({"cid": cid, "path": path, "pathing": pathing, "backend": backend})
         return await self._transport.request(subjects.DAG_RESOLVE, ask, timeout_s=timeout_s)
 
     async def dag_stat(
@@ -513,15 +531,15 @@ class Ipfs(Namespace):
 
         Asks `cidbus.ipfs.dag.stat`, over HTTP `POST /ipfs/dag/stat`.
         """
-        ask = dag.DagStatRequest.from_fields({"backend": backend, "cids": cids})
+        ask = dag.DagStatRequest.from_fields({"cids": cids, "backend": backend})
         return await self._transport.request(subjects.DAG_STAT, ask, timeout_s=timeout_s)
 
     async def dag_import(
         self,
         source: Source,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         pin_roots: bool = True,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         progress: Progress | None = None,
         timeout_s: float | None = None,
     ) -> dag.DagImported:
@@ -538,7 +556,7 @@ class Ipfs(Namespace):
             self._transport,
             subjects.DAG_IMPORT,
             source,
-            {"backend": backend, "pin_roots": pin_roots},
+            {"pin_roots": pin_roots, "backend": backend},
             progress=progress,
             timeout_s=timeout_s,
         )
@@ -547,33 +565,33 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         scope: Literal["block", "entity", "all"] = "all",
         entity_bytes: str | None = None,
         order: Literal["dfs", "unk"] = "dfs",
         dups: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> Content[dag.CarHead]:
         """A DAG, or a part of it, as a CAR file.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
         `dups`: write a block again each time the walk reaches it.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.dag.export`, over HTTP `GET /ipfs/dag/export/{cid}`.
         """
         ask = dag.DagExport.from_fields(
             {
-                "backend": backend,
                 "cid": cid,
                 "path": path,
                 "scope": scope,
                 "entity_bytes": entity_bytes,
                 "order": order,
                 "dups": dups,
+                "backend": backend,
             }
         )
         return Content(lambda: self._transport.open(subjects.DAG_EXPORT, ask, timeout_s=timeout_s))
@@ -582,30 +600,30 @@ class Ipfs(Namespace):
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         path: str = "",
         recursive: bool = False,
         unique: bool = False,
         max_depth: int = -1,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> AsyncIterator[dag.Ref]:
         """The links of a DAG.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.ipfs.refs`, over HTTP `GET /ipfs/refs/{cid}`.
         """
         ask = dag.Refs.from_fields(
             {
-                "backend": backend,
                 "cid": cid,
                 "path": path,
                 "recursive": recursive,
                 "unique": unique,
                 "max_depth": max_depth,
+                "backend": backend,
             }
         )
         return self._transport.items(subjects.REFS, ask, timeout_s=timeout_s)
@@ -630,20 +648,20 @@ class Ipfs(Namespace):
         self,
         name: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         type: Literal["ed25519", "rsa"] = "ed25519",
         size: int | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> names.Key:
         """Make a key, and with it a name.
 
-        `backend`: which back end answers; by default the first configured.
         `size`: bits of an RSA key.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.key.gen`, over HTTP `POST /ipfs/key/gen`.
         """
-        ask = names.KeyGen.from_fields({"backend": backend, "name": name, "type": type, "size": size})
+        ask = names.KeyGen.from_fields({"name": name, "type": type, "size": size, "backend": backend})
         return await self._transport.request(subjects.KEY_GEN, ask, timeout_s=timeout_s)
 
     def key_ls(
@@ -667,20 +685,20 @@ class Ipfs(Namespace):
         name: str,
         new_name: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         force: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> names.KeyRenamed:
         """Give a key another name.
 
-        `backend`: which back end answers; by default the first configured.
         `force`: replace a key that has the new name.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.key.rename`, over HTTP `POST /ipfs/key/rename`.
         """
         ask = names.KeyRename.from_fields(
-            {"backend": backend, "name": name, "new_name": new_name, "force": force}
+            {"name": name, "new_name": new_name, "force": force, "backend": backend}
         )
         return await self._transport.request(subjects.KEY_RENAME, ask, timeout_s=timeout_s)
 
@@ -698,43 +716,46 @@ class Ipfs(Namespace):
 
         Asks `cidbus.ipfs.key.rm`, over HTTP `POST /ipfs/key/rm`.
         """
-        ask = names.KeyRemove.from_fields({"backend": backend, "name": name})
+        ask = names.KeyRemove.from_fields({"name": name, "backend": backend})
         return await self._transport.request(subjects.KEY_RM, ask, timeout_s=timeout_s)
 
     async def name_publish(
         self,
         path: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         key: str = "self",
         lifetime: float | str = "48h",
         ttl: float | str = "5m",
+        sequence: int | None = None,
         resolve: bool = True,
         allow_offline: bool = True,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> names.NamePublished:
         """Point a name at content.
 
-        `backend`: which back end answers; by default the first configured.
         `path`: `/ipfs/<cid>/…`, `/ipns/<name>/…` or a CID.
         `key`: a key's name or its ID.
         `lifetime`: seconds, or text such as `24h`, `90m`, `1h30m`.
         `ttl`: seconds, or text such as `24h`, `90m`, `1h30m`.
+        `sequence`: above the last one; by default the next.
         `resolve`: refuse a path that does not lead anywhere.
         `allow_offline`: not an error if nobody else could be told.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.name.publish`, over HTTP `POST /ipfs/name/publish`.
         """
         ask = names.NamePublish.from_fields(
             {
-                "backend": backend,
                 "path": path,
                 "key": key,
                 "lifetime": lifetime,
                 "ttl": ttl,
+                "sequence": sequence,
                 "resolve": resolve,
                 "allow_offline": allow_offline,
+                "backend": backend,
             }
         )
         return await self._transport.request(subjects.NAME_PUBLISH, ask, timeout_s=timeout_s)
@@ -743,21 +764,21 @@ class Ipfs(Namespace):
         self,
         name: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         recursive: bool = True,
         nocache: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> names.NameResolved:
         """What a name points at.
 
-        `backend`: which back end answers; by default the first configured.
         `name`: an IPNS name: a peer ID, its CID, or a DNSLink domain; `/ipns/…` may come before it.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.name.resolve`, over HTTP `GET /ipfs/name/resolve`.
         """
         ask = names.NameResolve.from_fields(
-            {"backend": backend, "name": name, "recursive": recursive, "nocache": nocache}
+            {"name": name, "recursive": recursive, "nocache": nocache, "backend": backend}
         )
         return await self._transport.request(subjects.NAME_RESOLVE, ask, timeout_s=timeout_s)
 
@@ -765,18 +786,20 @@ class Ipfs(Namespace):
         self,
         name: str,
         *,
+        cluster_only: bool = False,
         backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> names.NameRecord:
         """The signed record of a name.
 
-        `backend`: which back end answers; by default the first configured.
         `name`: an IPNS name: a peer ID, its CID, or a DNSLink domain; `/ipns/…` may come before it.
+        `cluster_only`: ask nobody outside the cluster.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.name.get`, over HTTP `GET /ipfs/name/get`.
         """
-        ask = names.NameGet.from_fields({"backend": backend, "name": name})
+        ask = names.NameGet.from_fields({"name": name, "cluster_only": cluster_only, "backend": backend})
         return await self._transport.request(subjects.NAME_GET, ask, timeout_s=timeout_s)
 
     async def name_put(
@@ -789,53 +812,55 @@ class Ipfs(Namespace):
     ) -> names.NameRecord:
         """Keep a record that somebody else signed.
 
-        `backend`: which back end answers; by default the first configured.
         `name`: an IPNS name: a peer ID, its CID, or a DNSLink domain; `/ipns/…` may come before it.
         `record`: in base64.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.name.put`, over HTTP `POST /ipfs/name/put`.
         """
-        ask = names.NamePut.from_fields({"backend": backend, "name": name, "record": record})
+        ask = names.NamePut.from_fields({"name": name, "record": record, "backend": backend})
         return await self._transport.request(subjects.NAME_PUT, ask, timeout_s=timeout_s)
 
     async def name_inspect(
         self,
         record: bytes,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         name: str | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> names.NameInspected:
         """Read a record and check it.
 
-        `backend`: which back end answers; by default the first configured.
         `record`: in base64.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.ipfs.name.inspect`, over HTTP `POST /ipfs/name/inspect`.
         """
-        ask = names.NameInspect.from_fields({"backend": backend, "record": record, "name": name})
+        ask = names.NameInspect.from_fields({"record": record, "name": name, "backend": backend})
         return await self._transport.request(subjects.NAME_INSPECT, ask, timeout_s=timeout_s)
 
     async def routing_findprovs(
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         num_providers: int = 20,
+        cluster_only: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> routing.FoundProviders:
         """Who has some content.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
+        `cluster_only`: ask nobody outside the cluster.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.routing.findprovs`, over HTTP `POST /ipfs/dht/findprovs`.
         """
         ask = routing.FindProviders.from_fields(
-            {"backend": backend, "cid": cid, "num_providers": num_providers}
+            {"cid": cid, "num_providers": num_providers, "cluster_only": cluster_only, "backend": backend}
         )
         return await self._transport.request(subjects.FIND_PROVIDERS, ask, timeout_s=timeout_s)
 
@@ -843,36 +868,40 @@ class Ipfs(Namespace):
         self,
         peer_id: str,
         *,
+        cluster_only: bool = False,
         backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> routing.FoundPeer:
         """Where a peer can be reached.
 
+        `cluster_only`: ask nobody outside the cluster.
         `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.routing.findpeer`, over HTTP `POST /ipfs/dht/findpeer`.
         """
-        ask = routing.FindPeer.from_fields({"backend": backend, "peer_id": peer_id})
+        ask = routing.FindPeer.from_fields(
+            {"peer_id": peer_id, "cluster_only": cluster_only, "backend": backend}
+        )
         return await self._transport.request(subjects.FIND_PEER, ask, timeout_s=timeout_s)
 
     async def routing_provide(
         self,
         cid: str,
         *,
-        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         recursive: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
         timeout_s: float | None = None,
     ) -> routing.Provided:
         """Tell others that this node has some content.
 
-        `backend`: which back end answers; by default the first configured.
         `cid`: a CID, version 0 or 1, in any supported multibase.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.ipfs.routing.provide`, over HTTP `POST /ipfs/routing/provide`.
         """
-        ask = routing.Provide.from_fields({"backend": backend, "cid": cid, "recursive": recursive})
+        ask = routing.Provide.from_fields({"cid": cid, "recursive": recursive, "backend": backend})
         return await self._transport.request(subjects.PROVIDE, ask, timeout_s=timeout_s)
 
     async def routing_get(
@@ -884,13 +913,13 @@ class Ipfs(Namespace):
     ) -> routing.RoutingValue:
         """The record stored under a key.
 
-        `backend`: which back end answers; by default the first configured.
         `key`: `/ipns/<name>`.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.routing.get`, over HTTP `GET /ipfs/routing/get`.
         """
-        ask = routing.RoutingGet.from_fields({"backend": backend, "key": key})
+        ask = routing.RoutingGet.from_fields({"key": key, "backend": backend})
         return await self._transport.request(subjects.ROUTING_GET, ask, timeout_s=timeout_s)
 
     async def routing_put(
@@ -903,14 +932,14 @@ class Ipfs(Namespace):
     ) -> routing.RoutingStored:
         """Store a record under its key.
 
-        `backend`: which back end answers; by default the first configured.
         `key`: `/ipns/<name>`.
         `value`: the record, in base64.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.routing.put`, over HTTP `POST /ipfs/routing/put`.
         """
-        ask = routing.RoutingPut.from_fields({"backend": backend, "key": key, "value": value})
+        ask = routing.RoutingPut.from_fields({"key": key, "value": value, "backend": backend})
         return await self._transport.request(subjects.ROUTING_PUT, ask, timeout_s=timeout_s)
 
     def swarm_peers(
@@ -938,13 +967,13 @@ class Ipfs(Namespace):
     ) -> routing.SwarmConnected:
         """Connect to a peer.
 
-        `backend`: which back end answers; by default the first configured.
         `address`: a multiaddr.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.swarm.connect`, over HTTP `POST /ipfs/swarm/connect`.
         """
-        ask = routing.SwarmConnect.from_fields({"backend": backend, "address": address})
+        ask = routing.SwarmConnect.from_fields({"address": address, "backend": backend})
         return await self._transport.request(subjects.SWARM_CONNECT, ask, timeout_s=timeout_s)
 
     async def swarm_disconnect(
@@ -956,13 +985,13 @@ class Ipfs(Namespace):
     ) -> routing.SwarmConnected:
         """Disconnect from a peer.
 
-        `backend`: which back end answers; by default the first configured.
         `address`: a multiaddr.
+        `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.ipfs.swarm.disconnect`, over HTTP `POST /ipfs/swarm/disconnect`.
         """
-        ask = routing.SwarmDisconnect.from_fields({"backend": backend, "address": address})
+        ask = routing.SwarmDisconnect.from_fields({"address": address, "backend": backend})
         return await self._transport.request(subjects.SWARM_DISCONNECT, ask, timeout_s=timeout_s)
 
     def swarm_addrs(

@@ -25,6 +25,8 @@ PREFIX = "/api/v0/mcp"
 CONNECT_S = 10.0
 # How much longer than the bridge itself this side waits for what the bridge waits for.
 LEEWAY_S = 5.0
+# The bytes themselves, without an envelope around them.
+BYTES = "application/octet-stream, */*;q=0.5"
 # Also half the longest line of an item list.
 BUFFER_BYTES = 1024 * 1024
 
@@ -73,7 +75,7 @@ class HttpTransport:
 
     async def open(self, row: Stream[A, H, bytes], ask: A, *, timeout_s: float | None = None) -> RawStream[H]:
         with break_off(row.name, timeout_s):
-            response = await self._send(row, ask, _each(row, timeout_s), accept="*/*")
+            response = await self._send(row, ask, _each(row, timeout_s), accept=BYTES)
         return HttpStream(response, head_of(row, ask, response.headers), row.name, timeout_s)
 
     async def items(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+import base64
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,13 +16,15 @@ from .files import pieces_of, pulled
 from .multipart import Tree
 from .transport import Transport
 
-__all__ = ["INLINE_BYTES", "Progress", "Source", "upload"]
+__all__ = ["INLINE_BYTES", "Node", "Progress", "Source", "upload"]
 
 # Even text that JSON escapes sixfold stays below a message's limit.
 INLINE_BYTES = 128 * 1024
 
 # Text, bytes, bytes as they come, a file, a directory, or several of both as one tree.
 Source = str | bytes | bytearray | memoryview | AsyncIterable[bytes] | Path | Sequence[Path]
+# A value of the IPLD data model: links are `{"/": cid}`, and bytes may stand in it.
+Node = Mapping[str, object] | Sequence[object] | float | int | bool | None
 # Called with the number of bytes sent so far, after each piece.
 Progress = Callable[[int], None]
 
@@ -33,7 +37,7 @@ Content = AsyncIterable[bytes | memoryview]
 async def upload(
     transport: Transport,
     row: Upload[A, R],
-    source: Source,
+    source: Source | Node,
     fields: dict[str, object],
     *,
     hidden: bool = False,
@@ -58,9 +62,13 @@ async def upload(
 
 
 def _travels(
-    row: Upload[Any, Any], source: Source, fields: dict[str, object], hidden: bool
+    row: Upload[Any, Any], source: Source | Node, fields: dict[str, object], hidden: bool
 ) -> tuple[dict[str, Any], Content | None]:
-    """The fields that carry a small source, or the stream of a large one; `fields` gets what a file tells."""
+    """The fields that carry a small source, or the stream of a large one; `fields` gets what a source tells
+    of itself."""
+    if "object" in row.ask.model_fields and not isinstance(source, _CONTENT):
+        source = _dag_json(source)
+        fields["input_codec"] = "dag-json"
     if isinstance(source, str) and "content" in row.ask.model_fields and len(source.encode()) <= INLINE_BYTES:
         return {"content": source}, None
     if isinstance(source, str):
@@ -72,7 +80,28 @@ def _travels(
         return _of_path(row, source, fields, hidden)
     if isinstance(source, AsyncIterable):
         return {}, source
+    if not isinstance(source, Sequence):
+        raise BadRequest("source", f"{row.name} takes no {type(source).__name__}")
     return {}, _of_tree(row, source, fields, hidden)
+
+
+# What a node is never taken for.
+_CONTENT = (str, bytes, bytearray, memoryview, AsyncIterable, Path)
+
+
+def _dag_json(node: object) -> bytes:
+    """A node as dag-json; raises BadRequest for what the data model does not have."""
+    try:
+        text = json.dumps(node, ensure_ascii=False, allow_nan=False, default=_dag_json_bytes)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequest("source", f"not a node: {error}") from None
+    return text.encode("utf-8", "surrogatepass")  # a lone surrogate is for the node to refuse
+
+
+def _dag_json_bytes(value: object) -> dict[str, dict[str, str]]:
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise TypeError(f"{type(value).__name__} has no place in it")
+    return {"/": {"bytes": base64.b64encode(value).decode().rstrip("=")}}
 
 
 def _of_path(
@@ -90,7 +119,7 @@ def _of_path(
     return {}, pulled(pieces_of(path))
 
 
-def _of_tree(row: Upload[Any, Any], paths: Sequence[Path], fields: dict[str, object], hidden: bool) -> Tree:
+def _of_tree(row: Upload[Any, Any], paths: Sequence[Any], fields: dict[str, object], hidden: bool) -> Tree:
     if "content_type" not in row.ask.model_fields:
         raise BadRequest("source", f"{row.name} takes no directories")
     tree = Tree(paths, hidden=hidden)
