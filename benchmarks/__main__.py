@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable
 
 from cidbus.bus.process import tune_allocator
 
-from . import bulk, car, engine, small
+from . import bulk, car, engine, gateway, small
 from .ratio import Ratio, table
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
     "small": small.compare,
     "bulk": bulk.compare,
     "engine": engine.compare,
+    "gateway": gateway.compare,
     "car": car.compare,
     "car-10gb": car.compare_large,
 }
