@@ -46,7 +46,7 @@ class Packages:
         self.folder = folder
         self.node = node_binary()
         (folder / "node_modules").symlink_to(_installed(manifest) / "node_modules")
-        for script in HERE.glob("*.mjs"):
+        for script in manifest.parent.glob("*.mjs"):
             shutil.copy(script, folder)
 
     def run(self, script: str, *arguments: str | Path, content: bytes | None = None) -> bytes:
