@@ -16,8 +16,8 @@ import binascii
 from ....schemas.errors import BadRequest
 from ....schemas.ipfs import MAX_BLOCK_BYTES
 from ..cid import CID
-from .jsontext import JsonError, parse, sorted_keys, write_scalar, write_string
-from .model import MAX_DEPTH, Value, invalid
+from .jsontext import JsonError, Pairs, check_depth, join_text, parse, sorted_keys, write_scalar, write_string
+from .model import Value, invalid
 
 __all__ = ["decode", "encode", "links"]
 
@@ -47,17 +47,14 @@ def encode(value: Value) -> bytes:
     do not hold, and for maps that would read as a link or bytes or as neither."""
     parts: list[str] = []
     _write(value, parts, 0)
-    try:
-        return "".join(parts).encode()
-    except UnicodeEncodeError:
-        raise BadRequest("value", f"a string cannot be written as UTF-8, as {NAME} needs") from None
+    return join_text(parts, NAME)
 
 
 def links(block: bytes, cid: CID | None = None) -> list[CID]:
     """What a block links to, in its own order; raises as `decode` does."""
     found: list[CID] = []
 
-    def note(pairs: list[tuple[str, Value]]) -> Value:
+    def note(pairs: Pairs) -> Value:
         value = _map(pairs)
         if isinstance(value, CID):
             found.append(value)
@@ -70,7 +67,7 @@ def links(block: bytes, cid: CID | None = None) -> list[CID]:
     return found
 
 
-def _map(pairs: list[tuple[str, Value]]) -> Value:
+def _map(pairs: Pairs) -> Value:
     """What a JSON object stands for: a map, a link or bytes."""
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -138,7 +135,7 @@ def _write(value: Value, parts: list[str], depth: int) -> None:
 
 
 def _write_map(value: dict[str, Value], parts: list[str], depth: int) -> None:
-    _check_depth(depth)
+    check_depth(depth)
     if "/" in value and _reserved(value) is not None:
         raise BadRequest("value", f'a map with the reserved key "/" cannot be written as {NAME}')
     before = "{"
@@ -150,15 +147,10 @@ def _write_map(value: dict[str, Value], parts: list[str], depth: int) -> None:
 
 
 def _write_list(value: list[Value], parts: list[str], depth: int) -> None:
-    _check_depth(depth)
+    check_depth(depth)
     before = "["
     for item in value:
         parts.append(before)
         _write(item, parts, depth)
         before = ","
     parts.append("]" if value else "[]")
-
-
-def _check_depth(depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise BadRequest("value", f"nested deeper than {MAX_DEPTH} levels", limit=MAX_DEPTH)

@@ -18,7 +18,16 @@ from typing import Any, cast
 from ....schemas.errors import BadRequest
 from .model import MAX_CONTAINERS, MAX_DEPTH, MAX_INT, MIN_INT, Value, kind_of
 
-__all__ = ["JsonError", "parse", "sorted_keys", "write_scalar", "write_string"]
+__all__ = [
+    "JsonError",
+    "Pairs",
+    "parse",
+    "check_depth",
+    "join_text",
+    "sorted_keys",
+    "write_scalar",
+    "write_string",
+]
 
 Pairs = list[tuple[str, Value]]
 
@@ -44,7 +53,7 @@ def parse(data: bytes, make_map: Callable[[Pairs], Value], *, limit_bytes: int) 
     and otherwise the first in the text. Raises JsonError."""
     if len(data) > limit_bytes:
         raise JsonError(f"larger than {limit_bytes} bytes", limit=limit_bytes)
-    _check_claims(data)
+    check_claims(data)
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -60,7 +69,7 @@ def parse(data: bytes, make_map: Callable[[Pairs], Value], *, limit_bytes: int) 
     return cast(Value, value)
 
 
-def _check_claims(data: bytes) -> None:
+def check_claims(data: bytes) -> None:
     """Brackets are counted before anything is built: the parser recurses, and an empty object is a hundred
     times larger in memory than in the text. Which are in strings matters only where there are many."""
     if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
@@ -94,6 +103,24 @@ def _float(text: str) -> float:
 
 def _constant(text: str) -> Any:
     raise JsonError(f"{text} is not a number")
+
+
+def join_text(parts: list[str], codec: str) -> bytes:
+    """The text in UTF-8; raises BadRequest for lone surrogates and for what `parse` would refuse to read."""
+    try:
+        data = "".join(parts).encode()
+        check_claims(data)
+    except UnicodeEncodeError:
+        raise BadRequest("value", f"a string cannot be written as UTF-8, as {codec} needs") from None
+    except JsonError as error:
+        raise BadRequest("value", str(error), limit=error.limit) from None
+    return data
+
+
+def check_depth(depth: int) -> None:
+    """Raises BadRequest for a value that nests too deep to go on writing it."""
+    if depth > MAX_DEPTH:
+        raise BadRequest("value", f"nested deeper than {MAX_DEPTH} levels", limit=MAX_DEPTH)
 
 
 def sorted_keys(value: dict[str, Value]) -> list[str]:

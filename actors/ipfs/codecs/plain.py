@@ -13,8 +13,8 @@ from ....schemas.errors import BadRequest
 from ....schemas.ipfs import MAX_BLOCK_BYTES
 from ..cid import CID
 from . import dagcbor
-from .jsontext import JsonError, Pairs, parse, sorted_keys, write_scalar, write_string
-from .model import MAX_DEPTH, Value, invalid, kind_of
+from .jsontext import JsonError, Pairs, check_depth, join_text, parse, sorted_keys, write_scalar, write_string
+from .model import Value, invalid, kind_of
 
 __all__ = ["decode_cbor", "decode_json", "decode_raw", "encode_cbor", "encode_json", "encode_raw"]
 
@@ -38,15 +38,11 @@ def encode_json(value: Value) -> bytes:
     """The one text of a value, keys sorted, no whitespace; raises BadRequest for links and bytes."""
     parts: list[str] = []
     _write(value, parts, 0)
-    try:
-        return "".join(parts).encode()
-    except UnicodeEncodeError:
-        raise BadRequest("value", "a string cannot be written as UTF-8, as json needs") from None
+    return join_text(parts, "json")
 
 
 def _write(value: Value, parts: list[str], depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise BadRequest("value", f"nested deeper than {MAX_DEPTH} levels", limit=MAX_DEPTH)
+    check_depth(depth)
     before = ""
     if type(value) is dict:
         parts.append("{")

@@ -1,0 +1,225 @@
+"""No bytes make a reader of blocks or CIDs raise anything but our errors, or take more than 64 MiB."""
+
+from itertools import islice
+
+import pytest
+from fuzzing import assert_little_memory, assert_only_our_errors, fuzz, spoiled
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
+from cidbus.actors.ipfs.codecs import dagcbor, dagjson, dagpb, pbmodel, plain, registry
+from cidbus.actors.ipfs.codecs.dagpb import Link
+from cidbus.actors.ipfs.unixfs import unixfs
+from cidbus.actors.ipfs.unixfs.hamt import Shard, build_shards
+from cidbus.actors.ipfs.unixfs.profiles import profile_named
+from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
+
+LEAF = CID.of(RAW, b"leaf")
+OLD = CID.of(DAG_PB, b"old", version=0)
+TINY = CID.of(RAW, b"", hash_name="identity")
+MAX_BYTES = 2 << 20
+
+VALUES = [
+    {"a": [1, -1, 1.5, True, None], "bytes": b"\0\xff", "link": LEAF, "text": 'é☺\U0001f600\n"\\'},
+    [[[[{}]]], [], {"": [OLD, TINY]}, (1 << 64) - 1, -(1 << 64), 1e300, -0.0],
+    {f"key {number}": number * 257 for number in range(40)},
+    {"/": {"/": {"bytes": 1}}, "a": {"/": True}},
+]
+
+
+def codec_name(codec: int) -> CID:
+    return CID(1, codec, LEAF.multihash)
+
+
+def read_pb(data: bytes) -> None:
+    node = dagpb.decode(data)
+    for link in islice(node.links, 100):
+        dagpb.read(data)[0].find(link.name)
+    del node
+    registry.links(codec_name(DAG_PB), data)
+    value = pbmodel.decode(data)
+    assert pbmodel.decode(pbmodel.encode(value)) is not None
+
+
+def read_unixfs(data: bytes) -> None:
+    unixfs_data = unixfs.decode_node(data, codec_name(DAG_PB))
+    node, links = unixfs_data
+    if node.type == unixfs.HAMT_SHARD:
+        shard = Shard(node, links, LEAF)
+        shard.lookup("name")
+        for _ in shard.places():
+            pass
+
+
+def read_unixfs_message(data: bytes) -> None:
+    unixfs.decode(data)
+
+
+def read_dag_cbor(data: bytes) -> None:
+    value = dagcbor.decode(data)
+    assert dagcbor.encode(value) == data
+    del value
+    dagcbor.links(data)
+
+
+def read_cbor(data: bytes) -> None:
+    assert plain.encode_cbor(plain.decode_cbor(data)) == data
+
+
+def read_dag_json(data: bytes) -> None:
+    value = dagjson.decode(data)
+    text = dagjson.encode(value)
+    assert dagjson.decode(text, canonical=True) == value
+    dagjson.links(data)
+
+
+def read_json(data: bytes) -> None:
+    value = plain.decode_json(data)
+    assert plain.decode_json(plain.encode_json(value)) == value
+
+
+def read_cid(data: bytes) -> None:
+    cid = CID.from_bytes(data)
+    assert bytes(cid) == data
+    assert CID.parse(str(cid)) == cid
+
+
+def read_cid_text(data: bytes) -> None:
+    cid = CID.parse(data.decode("latin-1"))
+    assert CID.parse(str(cid)) == cid
+
+
+def shard_blocks() -> list[bytes]:
+    entries = [Link(LEAF, f"name {number}", 4) for number in range(300)]
+    return [block for _, block, _ in build_shards(entries, profile_named("unixfs-v1-2025"))]
+
+
+PB = [
+    dagpb.encode([Link(LEAF, "a", 5), Link(OLD, "", 1 << 40), Link(TINY, "é", 0)], b"data"),
+    dagpb.encode([Link(TINY, "", 0)] * 20, None),
+]
+MESSAGES = [
+    unixfs.encode(UnixFS(unixfs.FILE, b"abc", 8, [5], mode=0o644, mtime=(-1, 5))),
+    unixfs.encode(UnixFS(unixfs.HAMT_SHARD, b"\xff" * 32, hash_type=0x22, fanout=256)),
+]
+JSON = [dagjson.encode(value) for value in VALUES]
+READERS = {
+    "dag-pb": (read_pb, PB),
+    "unixfs": (read_unixfs, [*shard_blocks()[-3:], *(dagpb.encode([Link(LEAF, "", 5)], part) for part in MESSAGES)]),
+    "unixfs message": (read_unixfs_message, MESSAGES),
+    "dag-cbor": (read_dag_cbor, [dagcbor.encode(value) for value in VALUES]),
+    "cbor": (read_cbor, [dagcbor.encode(value) for value in VALUES]),
+    "dag-json": (read_dag_json, JSON),
+    "json": (read_json, JSON),
+    "cid": (read_cid, [bytes(cid) for cid in (LEAF, OLD, TINY)]),
+    "cid text": (read_cid_text, [str(cid).encode() for cid in (LEAF, OLD, TINY)] + [LEAF.to_base36().encode()]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READERS)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_spoiled_bytes_end_in_our_errors(name, data):
+    reader, seeds = READERS[name]
+    assert_only_our_errors(reader, data.draw(spoiled(seeds)))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_not_spoiled_is_read(name):
+    reader, seeds = READERS[name]
+    if name in ("cbor", "unixfs"):
+        return  # their seeds hold links, which is what is refused, or files that lack their sizes
+    for seed in seeds:
+        reader(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+def test_a_minute_of_spoiled_bytes_ends_in_our_errors_and_little_memory(name):
+    fuzz(*READERS[name], seconds=60)
+
+
+def cbor_list(item: bytes, count: int | None = None) -> bytes:
+    count = (MAX_BYTES - 5) // len(item) if count is None else count
+    return b"\x9a" + count.to_bytes(4, "big") + item * count
+
+
+def json_list(item: bytes, count: int | None = None) -> bytes:
+    count = MAX_BYTES // (len(item) + 1) - 2 if count is None else count
+    return b"[" + b",".join([item] * count) + b"]"
+
+
+CBOR_BOMBS = {
+    "lists that claim two million items each": b"\x9a\x00\x1f\x00\x00" * 400_000,
+    "maps that claim two million items each": b"\xba\x00\x0f\x00\x00\x61a" * 290_000,
+    "a list that claims more than there is": b"\x9a\xff\xff\xff\xff" + bytes(100),
+    "bytes that claim more than there is": b"\x5b" + b"\x7f" * 8,
+    "two million levels": b"\x81" * (MAX_BYTES - 1) + b"\0",
+    "empty lists": cbor_list(b"\x80"),
+    "empty maps": cbor_list(b"\xa0"),
+    "as many maps as may be": cbor_list(b"\xa1\x61a\0", 99_999),
+    "maps and strings": b"\x82" + cbor_list(b"\xa1\x61a\0", 99_900) + cbor_list(b"\x62ab", 560_000),
+    "two-letter strings": cbor_list(b"\x62ab"),
+    "integers": cbor_list(b"\x19\x03\xe8"),
+    "floats": cbor_list(b"\xfb\x3f\xf1" + b"\x99" * 6),
+    "short links": cbor_list(b"\xd8\x2a\x45\0\x01\x55\0\0"),
+    "keys": b"\xba\x00\x05\x00\x00" + b"".join(b"\x65%05x\0" % number for number in range(0x50000))[: MAX_BYTES - 5],
+    "over two MiB": bytes(MAX_BYTES + 1),
+}  # fmt: skip
+JSON_BOMBS = {
+    "two million levels": b"[" * MAX_BYTES,
+    "maps in maps": b'{"a":' * 400_000,
+    "empty lists": json_list(b"[]"),
+    "as many maps as may be": json_list(b'{"a":0}', 99_999),
+    "maps and strings": b"[" + json_list(b'{"a":0}', 99_900) + b"," + json_list(b'"ab"', 250_000) + b"]",
+    "strings": json_list(b'"ab"'),
+    "links": json_list(b'{"/":"bafkqaaa"}', 99_999),
+    "bytes": json_list(b'{"/":{"bytes":"AAAA"}}', 49_999),
+    "keys": b"{" + b",".join(b'"%x":0' % number for number in range(200_000)) + b"}",
+    "brackets in strings without an end": b'"[' * (MAX_BYTES // 2),
+    "escaped quotes without an end": b"[" * 200 + b'"' + b'\\"[' * 690_000,
+    "a string of escapes": b'"' + b"\\n" * (MAX_BYTES // 2 - 2) + b'"',
+    "half a surrogate again and again": b'"' + b"\\ud800" * 340_000 + b'"',
+    "an integer of two million digits": b"9" * MAX_BYTES,
+    "a float of two million digits": b"1." + b"9" * (MAX_BYTES - 2),
+    "space": b" " * MAX_BYTES,
+}
+PB_BOMBS = {
+    "empty links": b"\x12\x00" * (MAX_BYTES // 2),
+    "the shortest links": b"\x12\x06\x0a\x04\x01\x55\x00\x00" * (MAX_BYTES // 8),
+    "as many links as may be": b"\x12\x0c\x0a\x04\x01\x55\x00\x00\x12\x02ab\x18\x01" * (MAX_BYTES // 16),
+    "a link with a name of two MiB": b"\x12\xfa\xff\x7f" + b"\x0a\x04\x01\x55\0\0\x12\xf1\xff\x7f" + b"n" * (MAX_BYTES - 20),
+}  # fmt: skip
+BOMBS = [
+    pytest.param(reader, bomb, id=f"{reader.__name__}: {name}")
+    for readers, bombs in (
+        ((read_dag_cbor, read_cbor), CBOR_BOMBS),
+        ((read_dag_json, read_json), JSON_BOMBS),
+        ((read_pb, read_unixfs), PB_BOMBS),
+    )
+    for reader in readers
+    for name, bomb in bombs.items()
+]
+
+
+@pytest.mark.parametrize(("reader", "bomb"), BOMBS)
+def test_a_bomb_takes_little_memory(reader, bomb):
+    def only_decode(data: bytes) -> None:
+        DECODERS[reader](data)
+
+    assert_little_memory(only_decode, bomb)
+
+
+DECODERS = {
+    read_dag_cbor: dagcbor.decode, read_cbor: plain.decode_cbor, read_dag_json: dagjson.decode,
+    read_json: plain.decode_json, read_pb: pbmodel.decode,
+    read_unixfs: lambda data: unixfs.decode_node(data, LEAF),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("codec", ["dag-pb", "dag-cbor", "dag-json"])
+def test_the_links_of_a_bomb_take_little_memory(codec):
+    bombs = {"dag-pb": PB_BOMBS, "dag-cbor": CBOR_BOMBS, "dag-json": JSON_BOMBS}[codec]
+    for bomb in bombs.values():
+        assert_little_memory(lambda data: registry.links(codec_name(CODECS[codec]), data), bomb)
