@@ -89,7 +89,7 @@ async def get(call: Call) -> Content:
     stream = await stack.enter_async_context(source)
     pieces = _closing(stack, stream)
     if not compress:
-        return Content(pieces, media_type="application/x-tar")
+        return Content(pieces)  # by another name than text, Kubo's client complains of it
     return Content(_gzipped(pieces, level or 6), media_type="application/gzip")
 
 

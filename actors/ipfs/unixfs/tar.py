@@ -11,7 +11,7 @@ bits or 0644 and 0755.
 from __future__ import annotations
 
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
 from ....schemas.errors import BadRequest, InvalidContent, NotSupported, TooLarge
@@ -145,8 +145,16 @@ def _check_name(name: str, path: str, directory: CID) -> None:
         raise InvalidContent("name", f"{name!r} in {path!r} is not a file name", cid=str(directory))
 
 
+class _Header(tarfile.TarInfo):
+    """Directories have no slash at their ends, as Kubo writes them: its client takes a root with one for two
+    names."""
+
+    def get_info(self) -> Mapping[str, str | int | bytes | Mapping[str, str]]:
+        return {**super().get_info(), "name": self.name}
+
+
 def _header(path: str, node: UnixFS) -> bytes:
-    info = tarfile.TarInfo(path)
+    info = _Header(path)
     if node.is_directory:
         info.type, info.mode = tarfile.DIRTYPE, 0o755
     elif node.type == unixfs.SYMLINK:
