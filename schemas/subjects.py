@@ -47,6 +47,11 @@ BLOCK_GET = Stream(
     "One block, as it is stored", head=ipfs.BlockHead,
     http="GET /ipfs/block/get/{cid}",
 )  # fmt: skip
+BLOCK_WANT = Stream(
+    "ipfs.block.want", ipfs.BlockRequest, bytes,
+    "One block, if this very node has it: asked by the other nodes of a cluster", head=ipfs.BlockHead,
+    timeout_s=10,
+)  # fmt: skip
 BLOCK_PUT = Upload(
     "ipfs.block.put", ipfs.BlockPut, ipfs.BlockStat,
     "Store one block", repeatable=True,
@@ -271,7 +276,7 @@ class ActorInfo:
 
 
 ACTORS: dict[str, ActorInfo] = {
-    "ipfs": ActorInfo("Owns blocks, pins and names"),
+    "ipfs": ActorInfo("Owns blocks, pins and names", calls=(BLOCK_WANT,)),
     "cache": ActorInfo("Owns the content cache and the CID index", calls=(CAT, STAT, BLOCK_GET)),
     "journal": ActorInfo(
         "Owns the file tree and its journal", calls=(ADD, CAT, STAT, BLOCK_GET, BLOCK_PUT, PIN, UNPIN)

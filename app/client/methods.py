@@ -185,6 +185,24 @@ class Ipfs(Namespace):
         ask = ipfs.BlockRequest.from_fields({"cid": cid, "backend": backend})
         return Content(lambda: self._transport.open(subjects.BLOCK_GET, ask, timeout_s=timeout_s))
 
+    def block_want(
+        self,
+        cid: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> Content[ipfs.BlockHead]:
+        """One block, if this very node has it: asked by the other nodes of a cluster.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 10 s by default.
+
+        Asks `cidbus.ipfs.block.want`, which HTTP does not have.
+        """
+        ask = ipfs.BlockRequest.from_fields({"cid": cid, "backend": backend})
+        return Content(lambda: self._transport.open(subjects.BLOCK_WANT, ask, timeout_s=timeout_s))
+
     async def block_put(
         self,
         source: Source,

@@ -67,6 +67,7 @@ async def conversation(bus: Bus) -> list[tuple[str, Any]]:
         subjects.STAT: ipfs.PathRequest(cid=cid),
         subjects.BLOCK_PUT: ipfs.BlockPut(data=b"block"),
         subjects.BLOCK_GET: ipfs.BlockRequest(cid=file),
+        subjects.BLOCK_WANT: ipfs.BlockRequest(cid=file),
         subjects.BLOCK_STAT: ipfs.BlockRequest(cid=file),
         subjects.PIN: ipfs.PinRequest(cid=file),
         subjects.PIN_UPDATE: ipfs.PinUpdate(from_cid=file, to_cid=cid),

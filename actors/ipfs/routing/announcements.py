@@ -50,7 +50,7 @@ class Announcements:
         self._max_provided, self._max_peers = max_provided, max_peers
         self._clock = clock
         self._peers: OrderedDict[str, ClusterPeer] = OrderedDict()
-        self._instances: OrderedDict[str, None] = OrderedDict()
+        self._instances: OrderedDict[str, str] = OrderedDict()  # instance → peer ID
         # multihash → peer ID → when that announcement expires
         self._provided: OrderedDict[bytes, dict[str, float]] = OrderedDict()
 
@@ -70,7 +70,7 @@ class Announcements:
             except BadRequest:
                 continue
         new = said.instance not in self._instances
-        self._instances[said.instance] = None
+        self._instances[said.instance] = said.peer_id
         self._instances.move_to_end(said.instance)
         _shorten(self._instances, self._max_peers)
         return new
@@ -94,6 +94,14 @@ class Announcements:
         """What is known of one node, or None."""
         peer = self._peers.get(peer_id)
         return peer if peer is not None and peer.expires_at > self._clock() else None
+
+    def instances(self, peer_id: str) -> list[str]:
+        """The processes that have spoken for a node."""
+        return [instance for instance, spoke_for in self._instances.items() if spoke_for == peer_id]
+
+    def forget(self, instance: str) -> None:
+        """An instance is gone: nobody answers there."""
+        self._instances.pop(instance, None)
 
     def peers(self) -> Iterator[ClusterPeer]:
         """Every node that has been heard of and has not expired."""

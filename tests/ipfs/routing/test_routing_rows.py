@@ -162,6 +162,58 @@ async def test_the_swarm_is_the_cluster_and_takes_no_other_peers(bus):
         await bus.request(subjects.SWARM_DISCONNECT, routing.SwarmDisconnect(address=f"/p2p/{STRANGER}"))
 
 
+# ---- blocks from other nodes ----------------------------------------------------------------------------
+
+
+async def read(bus: Bus, cid: str, at: str) -> bytes:
+    async with await bus.open(subjects.CAT, ipfs.CatRequest(cid=cid), at=at) as stream:
+        return b"".join([piece async for piece in stream])
+
+
+async def test_content_of_one_node_is_read_through_another_and_kept_there(server, tmp_path):
+    one, two = node(tmp_path / "one"), node(tmp_path / "two")
+    content = b"0123456789" * 300_000  # three blocks and their root
+    async with hosted(server, two), await connect(server) as bus:
+        async with hosted(server, one):
+            cid = (await add_at(bus, one.instance, content)).cid
+
+            async def heard() -> bool:
+                return (await providers(bus, cid, two.instance)).count == 1
+
+            await until(heard)
+            assert await read(bus, cid, two.instance) == content
+        assert await read(bus, cid, two.instance) == content  # without the other
+
+
+async def add_at(bus: Bus, instance: str, content: bytes) -> ipfs.Added:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    return await bus.upload(subjects.ADD, ipfs.AddRequest(), pieces(), at=instance)
+
+
+async def test_what_no_node_has_is_not_found_and_tells_whom_was_asked(server, tmp_path):
+    async with two_nodes(server, tmp_path) as (bus, one, two):
+        asked = await own_id(bus, one.instance)
+
+        async def heard() -> bool:
+            ask = routing.FindPeer(peer_id=asked)
+            return (await bus.request(subjects.FIND_PEER, ask, at=two.instance)).peers_found == 1
+
+        await until(heard)
+        with pytest.raises(NotFound) as missing:
+            await read(bus, NOWHERE, two.instance)
+        assert list(missing.value.tried) == [asked]
+
+
+async def test_a_wanted_block_is_looked_for_in_the_store_alone(server, tmp_path):
+    async with two_nodes(server, tmp_path) as (bus, _, two):
+        ask = ipfs.BlockRequest(cid=EARLY)
+        with pytest.raises(NotFound):
+            async with await bus.open(subjects.BLOCK_WANT, ask, at=two.instance):
+                pass
+
+
 # ---- delegated routing, served and asked ----------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from .....schemas import ipfs, subjects
 from .....schemas.errors import BadRequest, InvalidContent, TooLarge
 from ...cid import CID, CODECS
 from ...store.pins import PinRecord
+from ...unixfs.reader import load
 from ..reading import BlockReads
 from .node import Node
 
@@ -17,6 +18,14 @@ __all__ = ["BlockRows"]
 
 class BlockRows(BlockReads, Node):
     """`block.*`."""
+
+    @handles(subjects.BLOCK_WANT)
+    async def block_want(self, ask: ipfs.BlockRequest) -> AsyncIterator[ipfs.BlockHead | bytes]:
+        """From the store alone: nodes that asked each other in turn would never end."""
+        cid = CID.parse(ask.cid)
+        block = await load(self._store, cid)
+        yield ipfs.BlockHead(cid=str(cid), size_bytes=len(block))
+        yield block
 
     @handles(subjects.BLOCK_PUT)
     async def block_put(self, ask: ipfs.BlockPut, content: AsyncIterator[bytes]) -> ipfs.BlockStat:

@@ -28,6 +28,7 @@ from ...ipns.routing import RecordRouting
 from ...remote.routing import DelegatedRouting
 from ...remote.sources import BlockFetcher, Chain
 from ...routing.announcements import Announcements
+from ...routing.cluster import ClusterFetcher
 from ...settings import IpfsSettings
 from ...store.pins import PinRecord
 from ...store.store import BlockStore
@@ -67,10 +68,10 @@ class Node(Reading):
         """Opens the store, rebuilding its index if that is lost."""
         settings = self._settings
         self._store = await BlockStore.open(self._folder, children=children, clock=self.now)
-        self._source = self._store
-        if self._fetchers:
-            self._source = Chain(self._store, self._fetchers, self._keep, running=settings.max_fetches)
         self._identity = self._open_identity()
+        cluster = ClusterFetcher(self._heard, self._identity.peer_id, self._ask_instance)
+        fetchers = [*([cluster] if settings.announce else []), *self._fetchers]
+        self._source = Chain(self._store, fetchers, self._keep, running=settings.max_fetches)
         self._keys = self._open_keys()
         self._routers = DelegatedRouting(settings.routers) if settings.routers else None
         self._names = self._make_names()
@@ -131,6 +132,11 @@ class Node(Reading):
             agent_version=self.agent_version,
             cids=cids,
         )
+
+    async def _ask_instance(self, instance: str, cid: CID) -> bytes:
+        ask = ipfs.BlockRequest(cid=str(cid))
+        async with await self._actor.bus.open(subjects.BLOCK_WANT, ask, at=instance) as stream:
+            return b"".join([piece async for piece in stream])
 
     async def _announce(self, said: Announced) -> None:
         await self.tell(subjects.ANNOUNCED, said)
