@@ -102,11 +102,16 @@ def run_bridge(options: BridgeOptions) -> int:
 async def _bridge(options: BridgeOptions) -> int:
     from cidbus.actors import IMPLEMENTED
     from cidbus.http_bridge import BridgeSettings, serve
+    from cidbus.http_bridge.gateway.environment import gateway_environment
 
     stop, closed = stop_on_signals(), asyncio.Event()
     bus = await _connect(options.nats, DataDir(options.data_dir), "bridge", closed)
     settings = BridgeSettings(
-        version=__version__, debug=options.debug, isolation=options.isolation, needed=IMPLEMENTED
+        version=__version__,
+        debug=options.debug,
+        isolation=options.isolation,
+        needed=IMPLEMENTED,
+        **gateway_environment(),
     )
     # Bridges of one system may share a port, and the kernel spreads the connections over them; without
     # being told so a bridge refuses a port that somebody listens on.

@@ -145,11 +145,14 @@ class Gateway:
     async def keep_denylists(self, app: web.Application) -> AsyncIterator[None]:
         """Read the denylists before the first request, and again whenever they change.
 
-        A list that cannot be read at the start is an error: the gateway does not serve what it should not.
+        What cannot be read at the start is an error: the gateway does not serve what it should not.
         """
-        if self.denylists is None:
+        folder = self.settings.gateway_denylists
+        if folder is None or self.denylists is None:
             yield
             return
+        if not folder.is_dir():
+            raise BadRequest("gateway_denylists", f"no such folder: {folder}")
         await asyncio.to_thread(self.denylists.refresh)
         task = asyncio.create_task(self._refresh(self.denylists))
         yield

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from ...schemas.cid import CID
 from ...schemas.dag import DagPath
-from ...schemas.errors import NotFound, NotSupported, Unavailable
+from ...schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, Unavailable
 from ...schemas.ipfs import BlockRequest
-from ...schemas.names import NameResolve
+from ...schemas.names import NameResolve, NameResolved
 from ...schemas.subjects import BLOCK_STAT, DAG_RESOLVE, NAME_RESOLVE
 from .asked import Asked, End
 from .denylist import Denylists
@@ -36,11 +36,19 @@ class Resolving:
             return
         name = path.domain if path.key is None else path.key.to_base36()
         assert name is not None, "a mutable path has a key or a domain"
-        resolved = await self._upstream.request(NAME_RESOLVE, NameResolve(name=name))
+        resolved = await self._named(name)
         asked.root, between = _immutable(resolved.path)
         asked.below = "/".join(filter(None, (between, path.path)))
         asked.ttl_s = resolved.ttl_s
         self.check(asked.root)
+
+    async def _named(self, name: str) -> NameResolved:
+        try:
+            return await self._upstream.request(NAME_RESOLVE, NameResolve(name=name))
+        except InvalidContent as error:
+            if "limit" in error.details:  # names that lead on and on: the DNSLink gateway calls for 400
+                raise BadRequest("name", error.details["problem"], limit=error.details["limit"]) from None
+            raise
 
     def check_path(self, path: ContentPath) -> None:
         """Raises Blocked if the path is on a denylist as it was asked for."""

@@ -15,7 +15,7 @@ from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
 from cidbus.http_bridge import BridgeSettings, serve
 from cidbus.schemas import ipfs, subjects
 from cidbus.schemas.cid import CID
-from cidbus.schemas.errors import Unavailable
+from cidbus.schemas.errors import BadRequest, InvalidContent, Unavailable
 
 HELLO = b"Hello, IPFS!"
 
@@ -177,6 +177,26 @@ async def test_denied_content_is_not_confirmed_by_304(denying):
 async def test_a_denied_name_is_not_resolved(denying):
     web, *_ = denying
     assert (await web.get("/ipns/bad.example")).status == 410
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_changed_denylist_is_read_again(gateway_with, node, tmp_path):
+    web = await gateway_with(gateway_denylists=tmp_path, gateway_denylist_every_s=0.02)
+    cid = await node.add(b"denied later")
+    assert (await web.get(f"/ipfs/{cid}")).status == 200
+    (tmp_path / "later.deny").write_text(f"version: 1\nname: later\n---\n/ipfs/{cid}\n")
+    async with asyncio.timeout(10):
+        while (await web.get(f"/ipfs/{cid}")).status != 410:
+            pass
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", ["missing", "broken"])
+async def test_a_gateway_does_not_start_without_its_denylists(gateway_with, tmp_path, name):
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.deny").write_text("version: 99\n---\n")
+    with pytest.raises((BadRequest, InvalidContent)):
+        await gateway_with(gateway_denylists=tmp_path / name)
 
 
 @pytest.mark.asyncio(loop_scope="module")
