@@ -4,10 +4,10 @@ from itertools import islice
 
 import pytest
 from fuzzing import assert_little_memory, assert_only_our_errors, fuzz, spoiled
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
+from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagcbor, dagjson, dagpb, pbmodel, plain, registry
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.unixfs import unixfs
@@ -32,6 +32,11 @@ def codec_name(codec: int) -> CID:
     return CID(1, codec, LEAF.multihash)
 
 
+def is_small(data: bytes) -> bool:
+    """Whether what has been read is also written again; of larger data the memory is measured."""
+    return len(data) <= 1 << 16
+
+
 def read_pb(data: bytes) -> None:
     node = dagpb.decode(data)
     for link in islice(node.links, 100):
@@ -39,12 +44,13 @@ def read_pb(data: bytes) -> None:
     del node
     registry.links(codec_name(DAG_PB), data)
     value = pbmodel.decode(data)
-    assert pbmodel.decode(pbmodel.encode(value)) is not None
+    if is_small(data):
+        again = pbmodel.encode(value)
+        assert pbmodel.encode(pbmodel.decode(again)) == again
 
 
 def read_unixfs(data: bytes) -> None:
-    unixfs_data = unixfs.decode_node(data, codec_name(DAG_PB))
-    node, links = unixfs_data
+    node, links = unixfs.decode_node(data, LEAF)
     if node.type == unixfs.HAMT_SHARD:
         shard = Shard(node, links, LEAF)
         shard.lookup("name")
@@ -58,25 +64,30 @@ def read_unixfs_message(data: bytes) -> None:
 
 def read_dag_cbor(data: bytes) -> None:
     value = dagcbor.decode(data)
-    assert dagcbor.encode(value) == data
+    if is_small(data):
+        assert dagcbor.encode(value) == data
     del value
     dagcbor.links(data)
 
 
 def read_cbor(data: bytes) -> None:
-    assert plain.encode_cbor(plain.decode_cbor(data)) == data
+    value = plain.decode_cbor(data)
+    if is_small(data):
+        assert plain.encode_cbor(value) == data
 
 
 def read_dag_json(data: bytes) -> None:
     value = dagjson.decode(data)
-    text = dagjson.encode(value)
-    assert dagjson.decode(text, canonical=True) == value
+    if is_small(data):
+        assert dagjson.decode(dagjson.encode(value), canonical=True) == value
+    del value
     dagjson.links(data)
 
 
 def read_json(data: bytes) -> None:
     value = plain.decode_json(data)
-    assert plain.decode_json(plain.encode_json(value)) == value
+    if is_small(data):
+        assert plain.decode_json(plain.encode_json(value)) == value
 
 
 def read_cid(data: bytes) -> None:
@@ -118,7 +129,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_spoiled_bytes_end_in_our_errors(name, data):
     reader, seeds = READERS[name]
@@ -191,35 +202,38 @@ PB_BOMBS = {
     "as many links as may be": b"\x12\x0c\x0a\x04\x01\x55\x00\x00\x12\x02ab\x18\x01" * (MAX_BYTES // 16),
     "a link with a name of two MiB": b"\x12\xfa\xff\x7f" + b"\x0a\x04\x01\x55\0\0\x12\xf1\xff\x7f" + b"n" * (MAX_BYTES - 20),
 }  # fmt: skip
-BOMBS = [
-    pytest.param(reader, bomb, id=f"{reader.__name__}: {name}")
-    for readers, bombs in (
-        ((read_dag_cbor, read_cbor), CBOR_BOMBS),
-        ((read_dag_json, read_json), JSON_BOMBS),
-        ((read_pb, read_unixfs), PB_BOMBS),
-    )
-    for reader in readers
-    for name, bomb in bombs.items()
-]
-
-
-@pytest.mark.parametrize(("reader", "bomb"), BOMBS)
-def test_a_bomb_takes_little_memory(reader, bomb):
-    def only_decode(data: bytes) -> None:
-        DECODERS[reader](data)
-
-    assert_little_memory(only_decode, bomb)
-
-
 DECODERS = {
-    read_dag_cbor: dagcbor.decode, read_cbor: plain.decode_cbor, read_dag_json: dagjson.decode,
-    read_json: plain.decode_json, read_pb: pbmodel.decode,
-    read_unixfs: lambda data: unixfs.decode_node(data, LEAF),
-}  # fmt: skip
+    "dag-cbor": (dagcbor.decode, CBOR_BOMBS),
+    "cbor": (plain.decode_cbor, CBOR_BOMBS),
+    "dag-json": (dagjson.decode, JSON_BOMBS),
+    "json": (plain.decode_json, JSON_BOMBS),
+    "dag-pb": (pbmodel.decode, PB_BOMBS),
+    "unixfs": (lambda data: unixfs.decode_node(data, LEAF), PB_BOMBS),
+    "links of dag-cbor": (dagcbor.links, CBOR_BOMBS),
+    "links of dag-json": (dagjson.links, JSON_BOMBS),
+    "links of dag-pb": (lambda data: registry.links(codec_name(DAG_PB), data), PB_BOMBS),
+}
+# Refused before anything is built, so quick even where memory is traced.
+QUICK = {
+    "lists that claim two million items each",
+    "a list that claims more than there is",
+    "bytes that claim more than there is",
+    "two million levels",
+    "brackets in strings without an end",
+    "empty lists",
+    "space",
+    "empty links",
+}
 
 
-@pytest.mark.parametrize("codec", ["dag-pb", "dag-cbor", "dag-json"])
-def test_the_links_of_a_bomb_take_little_memory(codec):
-    bombs = {"dag-pb": PB_BOMBS, "dag-cbor": CBOR_BOMBS, "dag-json": JSON_BOMBS}[codec]
-    for bomb in bombs.values():
-        assert_little_memory(lambda data: registry.links(codec_name(CODECS[codec]), data), bomb)
+@pytest.mark.parametrize(
+    ("decoder", "bomb"),
+    [
+        pytest.param(name, bomb, id=f"{name}: {bomb}", marks=() if bomb in QUICK else pytest.mark.slow)
+        for name, (_, bombs) in DECODERS.items()
+        for bomb in bombs
+    ],
+)
+def test_a_bomb_takes_little_memory(decoder, bomb):
+    reader, bombs = DECODERS[decoder]
+    assert_little_memory(reader, bombs[bomb])

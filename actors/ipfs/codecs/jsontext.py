@@ -18,16 +18,8 @@ from typing import Any, cast
 from ....schemas.errors import BadRequest
 from .model import MAX_CONTAINERS, MAX_DEPTH, MAX_INT, MIN_INT, Value, kind_of
 
-__all__ = [
-    "JsonError",
-    "Pairs",
-    "parse",
-    "check_depth",
-    "join_text",
-    "sorted_keys",
-    "write_scalar",
-    "write_string",
-]
+__all__ = ["JsonError", "Pairs", "parse"]
+__all__ += ["check_depth", "join_text", "sorted_keys", "write_scalar", "write_string"]
 
 Pairs = list[tuple[str, Value]]
 
