@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import DATA_DIR, Cid, Folder, Json, Seed, Url
 from .output import fields, print_json, say, write_bytes
+from .sending import source_of
 from .talking import System
 
 if TYPE_CHECKING:
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Read, store and remove single blocks.")
-
-# A block has at most 2 MiB; one byte more shows that it is too large.
-READ_BYTES = 2 * 1024 * 1024 + 1
 
 
 @app.command()
@@ -48,8 +44,7 @@ def put(
     """Store one block and print its CID."""
 
     async def work(client: Client) -> None:
-        source = sys.stdin.buffer.read(READ_BYTES) if path == "-" else Path(path)
-        stored = await client.ipfs.block_put(source, format=format_, cid=cid, pin=pin)
+        stored = await client.ipfs.block_put(source_of(path), format=format_, cid=cid, pin=pin)
         print_json(stored) if as_json else say(stored.cid)
 
     System(url, seed, data_dir).talk(work)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import blocks, content, describing, pins, repo, running, watching
+from . import blocks, content, dags, describing, keys, names, pins, repo, routing, running, watching
 
 __all__ = ["app"]
 
@@ -41,7 +41,8 @@ def _root(
     pass
 
 
-RUN, CONTENT, KEEP, WATCH = "Run a system", "Content", "What is stored", "Look at a system"
+RUN, CONTENT, KEEP = "Run a system", "Content", "What is stored"
+NAMES, WATCH = "Names and peers", "Look at a system"
 
 app.command(rich_help_panel=RUN)(running.up)
 app.command(rich_help_panel=RUN)(running.actor)
@@ -52,10 +53,16 @@ app.command(rich_help_panel=CONTENT)(content.cat)
 app.command(rich_help_panel=CONTENT)(content.get)
 app.command(rich_help_panel=CONTENT)(content.ls)
 app.command(rich_help_panel=CONTENT)(content.stat)
+app.add_typer(dags.app, name="dag", rich_help_panel=CONTENT)
+app.command(rich_help_panel=CONTENT)(dags.refs)
 app.add_typer(pins.app, name="pin", rich_help_panel=KEEP)
 app.add_typer(blocks.app, name="block", rich_help_panel=KEEP)
 app.add_typer(repo.app, name="repo", rich_help_panel=KEEP)
 app.command(rich_help_panel=KEEP)(repo.gc)
+app.add_typer(names.app, name="name", rich_help_panel=NAMES)
+app.add_typer(keys.app, name="key", rich_help_panel=NAMES)
+app.add_typer(routing.app, name="routing", rich_help_panel=NAMES)
+app.add_typer(routing.swarm, name="swarm", rich_help_panel=NAMES)
 app.command(rich_help_panel=WATCH)(watching.status)
 app.command(rich_help_panel=WATCH)(watching.events)
 app.command(rich_help_panel=WATCH)(describing.info)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,16 +11,14 @@ import typer
 
 from .options import DATA_DIR, Address, Folder, Json, Profile, Quiet, Seed, Url, split_address
 from .output import fields, print_json, say, write_bytes
+from .sending import STDIN, progress_bar, source_of
 from .talking import System
 
 if TYPE_CHECKING:
-    from cidbus.client import Client, Progress, Source
+    from cidbus.client import Client, Source
     from cidbus.schemas.ipfs import Added
 
 __all__ = ["add", "cat", "get", "ls", "stat"]
-
-STDIN = "-"
-PIECE_BYTES = 512 * 1024
 
 
 # ---- in -------------------------------------------------------------------------------------------------
@@ -48,7 +44,7 @@ def add(
     async def work(client: Client) -> None:
         for source in _sources(paths, wrap):
             given = options | ({"filename": filename} if filename else {})
-            with _progress(source, hidden, quiet or as_json) as progress:
+            with progress_bar(source, silent=quiet or as_json, hidden=hidden) as progress:
                 added = await client.ipfs.add(source, progress=progress, **given)  # type: ignore[arg-type]
             _print_added(added, quiet, as_json)
 
@@ -62,42 +58,7 @@ def _sources(paths: list[str], wrap: bool) -> Iterator[Source]:
             raise typer.BadParameter("stdin cannot be wrapped together with files", param_hint="PATH")
         yield [Path(path) for path in paths]
     else:
-        yield from (_stdin() if path == STDIN else Path(path) for path in paths)
-
-
-async def _stdin() -> AsyncIterator[bytes]:
-    from .blocking import beside
-
-    while piece := await beside(os.read, sys.stdin.fileno(), PIECE_BYTES):
-        yield piece
-
-
-@contextmanager
-def _progress(source: Source, hidden: bool, silent: bool) -> Iterator[Progress | None]:
-    """A bar on stderr while it is a terminal."""
-    if silent or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=_size_of(source, hidden))
-        yield lambda sent: bar.update(task, completed=sent)
-
-
-def _size_of(source: Source, hidden: bool) -> int | None:
-    """How many bytes there are to send, as far as can be known before."""
-    from cidbus.client.multipart import Tree
-
-    if isinstance(source, list):
-        return Tree(source, hidden=hidden).size_bytes()
-    if not isinstance(source, Path):
-        return None
-    if source.is_dir():
-        return Tree([source], hidden=hidden).size_bytes()
-    return source.stat().st_size if source.is_file() else None
+        yield from map(source_of, paths)
 
 
 def _print_added(added: Added, quiet: bool, as_json: bool) -> None:
@@ -158,7 +119,7 @@ def get(
     name = [part for part in (cid, *path.split("/")) if part][-1]
 
     async def work(client: Client) -> None:
-        from .getting import save_archive, save_tree
+        from .getting import save_file, save_tree
 
         async with client.ipfs.get(cid, path=path) as content:
             if not archive:
@@ -166,7 +127,7 @@ def get(
             elif str(output) == STDIN:
                 await write_bytes(content)
             else:
-                say(str(await save_archive(content, output, f"{name}.tar")))
+                say(str(await save_file(content, output, f"{name}.tar")))
 
     System(url, seed, data_dir).talk(work)
 

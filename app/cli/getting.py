@@ -1,4 +1,4 @@
-"""A tar stream put on disk: whole or not at all, and nothing outside of where it belongs."""
+"""What arrives, put on disk: whole or not at all, and nothing outside of where it belongs."""
 
 from __future__ import annotations
 
@@ -13,34 +13,46 @@ from typing import IO, cast
 
 from cidbus.schemas.errors import Conflict, InvalidContent, NotSupported
 
-__all__ = ["save_archive", "save_tree"]
+__all__ = ["save_file", "save_tree", "target_of"]
 
 READ_BYTES = 512 * 1024
 
 
-async def save_archive(content: AsyncIterator[bytes], output: Path | None, name: str) -> Path:
-    """Keep the archive itself; returns where it is. A file that is there is replaced once all has arrived."""
-    target = _target(output, name)
+async def save_file(content: AsyncIterator[bytes], output: Path | None, name: str) -> Path:
+    """Keep the bytes as `output`, or as `name` inside of it where that is a directory; returns where that is.
+
+    A file that is there is replaced once all has arrived; a pipe or a device is written to.
+    """
+    target = target_of(output, name)
+    if _is_special(target):
+        await _write(content, target)
+        return target
     draft = _draft_folder(target)
     try:
-        with (draft / "archive").open("wb") as file:
-            async for chunk in content:
-                await asyncio.to_thread(file.write, chunk)
-        return _place(draft / "archive", target)
+        await _write(content, draft / "file")
+        return _place(draft / "file", target)
     finally:
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
+
+
+async def _write(content: AsyncIterator[bytes], path: Path) -> None:
+    with path.open("wb") as file:
+        async for chunk in content:
+            await asyncio.to_thread(file.write, chunk)
 
 
 async def save_tree(content: AsyncIterator[bytes], output: Path | None, name: str) -> Path:
     """Unpack the archive's one top entry as `output`, or as `name` inside of it where that is a directory;
     returns where it is.
 
-    Raises Conflict if a directory is in the way, and InvalidContent, with nothing left behind, for an archive
-    that would write outside or that breaks off.
+    Raises Conflict if a directory or a device is in the way, and InvalidContent, with nothing left behind,
+    for an archive that would write outside or that breaks off.
     """
-    target = _target(output, name)
+    target = target_of(output, name)
     if target.is_dir() and not target.is_symlink():
         raise Conflict(f"{target} exists; give another place with -o", field="output")
+    if _is_special(target):
+        raise Conflict(f"{target} is a pipe or a device; give another place with -o", field="output")
     draft = _draft_folder(target)
     try:
         return _place(await _unpacked(content, draft), target)
@@ -48,10 +60,15 @@ async def save_tree(content: AsyncIterator[bytes], output: Path | None, name: st
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
 
 
-def _target(output: Path | None, name: str) -> Path:
+def target_of(output: Path | None, name: str) -> Path:
+    """Where something of this name goes, if the user gave `output`."""
     if output is None:
         return Path(name)
     return output / name if output.is_dir() else output
+
+
+def _is_special(target: Path) -> bool:
+    return target.exists() and not target.is_file() and not target.is_dir()
 
 
 def _draft_folder(target: Path) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["Address", "Cid", "Debug", "Folder", "Json", "Nats", "Quiet", "Seed", "Url"]
+__all__ = ["Address", "Cid", "Debug", "Folder", "Json", "Nats", "Output", "Quiet", "Seed", "Url"]
 
 SYSTEM = "Which system"
 
@@ -51,6 +51,12 @@ Nats = Annotated[
 Debug = Annotated[bool, typer.Option("--debug", help="Log everything.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only CIDs.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="A file, or a directory to put it into; - is stdout."
+    ),
+]
 
 Address = Annotated[
     str, typer.Argument(metavar="CID[/PATH]", help="What to read, also as /ipfs/CID/PATH or ipfs://CID/PATH.")

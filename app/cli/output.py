@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cidbus.schemas.wire import Wire
 
-__all__ = ["fields", "print_json", "printable", "say", "size", "table", "write_bytes"]
+__all__ = ["fields", "print_json", "printable", "say", "size", "table", "write_bytes", "write_once"]
 
 
 def print_json(value: Wire | Any) -> None:
@@ -103,6 +103,12 @@ async def write_bytes(chunks: AsyncIterable[bytes]) -> None:
     sys.stdout.flush()
     async for chunk in chunks:
         await beside(_write_all, chunk)
+
+
+def write_once(data: bytes) -> None:
+    """A few bytes to stdout, where there is no event loop."""
+    sys.stdout.flush()
+    _write_all(data)
 
 
 def _write_all(chunk: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The repository and the node: gc, repo stat and verify, id, version."""
+"""The repository and the node: gc, repo stat, ls and verify, id, version."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ def verify(as_json: Json = False, url: Url = None, seed: Seed = None, data_dir: 
                 f"{found.bad_blocks or 'none'} damaged"
             )
         return ANSWERED if found.bad_blocks else 0
+
+    System(url, seed, data_dir).talk(work)
+
+
+@app.command()
+def ls(as_json: Json = False, url: Url = None, seed: Seed = None, data_dir: Folder = DATA_DIR) -> None:
+    """List the CID of every block that is stored here."""
+
+    async def work(client: Client) -> None:
+        async for block in client.ipfs.refs_local():
+            print_json(block) if as_json else say(block.cid)
 
     System(url, seed, data_dir).talk(work)
 

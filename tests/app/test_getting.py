@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cidbus.cli.getting import save_archive, save_tree
+from cidbus.cli.getting import save_file, save_tree
 from cidbus.schemas.errors import Conflict, InvalidContent, Unavailable
 
 Entry = tarfile.TarInfo
@@ -147,7 +147,7 @@ async def test_an_archive_that_is_cut_short_is_refused_and_leaves_nothing(here: 
     assert everything_below(here) == []
 
 
-@pytest.mark.parametrize("save", [save_tree, save_archive])
+@pytest.mark.parametrize("save", [save_tree, save_file])
 async def test_a_stream_that_breaks_off_leaves_nothing(here: Path, save):
     async def breaks() -> AsyncIterator[bytes]:
         yield TREE[:2500]
@@ -158,7 +158,7 @@ async def test_a_stream_that_breaks_off_leaves_nothing(here: Path, save):
     assert everything_below(here) == []
 
 
-@pytest.mark.parametrize("save", [save_tree, save_archive])
+@pytest.mark.parametrize("save", [save_tree, save_file])
 async def test_a_cancelled_get_leaves_nothing(here: Path, save):
     waiting = asyncio.Event()
 
@@ -176,5 +176,5 @@ async def test_a_cancelled_get_leaves_nothing(here: Path, save):
 
 
 async def test_an_archive_is_kept_as_it_is(here: Path):
-    assert await save_archive(stream(TREE), None, "cid.tar") == Path("cid.tar")
+    assert await save_file(stream(TREE), None, "cid.tar") == Path("cid.tar")
     assert (here / "cid.tar").read_bytes() == TREE
