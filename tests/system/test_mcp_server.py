@@ -185,6 +185,21 @@ async def test_it_starts_on_first_use_and_stops_in_order():
         await server.stop()
 
 
+async def test_the_model_has_nodes_names_and_peers():
+    async with MCPServer(isolation_mode=True) as server:
+        model = server.ipfs_model
+        put = await model.dag_put({"name": "example", "data": [1, 2, 3]})
+        assert (put["success"], put["format"], put["pin"]) == (True, "dag-json", True)
+        got = await model.dag_get(put["cid"], "data/2")
+        assert (got["object"], got["cid"], got["remainder"]) == (3, put["cid"], "data/2")
+        assert (await model.dag_get((await model.dag_put("text", format="cbor"))["cid"]))["object"] == "text"
+        assert (await model.dag_resolve(put["cid"], "name"))["remainder_path"] == "name"
+        published = await model.name_publish(put["cid"])
+        assert (await model.name_resolve(published["name"]))["path"] == f"/ipfs/{put['cid']}"
+        (provider,) = (await model.find_providers(put["cid"], 5))["providers"]
+        assert (await model.find_peer(provider["id"]))["peers_found"] == 1
+
+
 async def test_two_servers_run_beside_each_other():
     async with MCPServer(isolation_mode=True) as one, MCPServer(isolation_mode=True) as two:
         await one.ipfs_model.add_content("only in one")
