@@ -77,9 +77,8 @@ def _size(stream: IncomingStream[FileHead]) -> int:
 async def get(call: Call) -> Content:
     """A tar archive; with `compress` gzipped, or without `archive` the one file gzipped."""
     path = await content_path(call, call.arg)
-    compress = call.flag("compress") or call.given("compression-level")
-    level = call.number("compression-level")
-    if level is not None and not 1 <= level <= 9:
+    compress, level = call.flag("compress"), call.number("compression-level")
+    if compress and level is not None and not 1 <= level <= 9:
         raise Failed("compression level must be between 1 and 9")
     if compress and not call.flag("archive"):
         source: Any = await call.bus.open(CAT, CatRequest(cid=path.cid, path=path.path))

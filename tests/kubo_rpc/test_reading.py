@@ -90,7 +90,7 @@ async def test_get_compresses(rpc, tree):
 
 async def test_get_refuses_what_cannot_be(rpc, tree):
     assert (await rpc("get", ABSENT)).error == NOT_HERE
-    assert "between 1 and 9" in (await rpc("get", TREE_CID, compression_level=10)).error
+    assert "between 1 and 9" in (await rpc("get", TREE_CID, compress=True, compression_level=10)).error
     assert (await rpc("get", TREE_CID, compress=True)).error == "this dag node is a directory"
 
 
