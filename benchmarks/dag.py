@@ -19,7 +19,7 @@ TIMES = 5_000
 
 
 def node() -> dict[str, Value]:
-    """A node of some 1.3 KB: ten links, forty small records, text and bytes."""
+    """A node of some 1.3 KB: ten links, 25 small records, text and bytes."""
     links: list[Value] = [CID.of(DAG_CBOR, bytes([number])) for number in range(10)]
     records: dict[str, Value] = {
         f"k{number}": [number, 1.5, None, True, f"v{number}"] for number in range(25)
