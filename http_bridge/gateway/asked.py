@@ -12,7 +12,7 @@ from ...schemas.cid import CID
 from ..naming import says_yes
 from ..problems import OPERATION_ID, SERVER
 from . import headers
-from .formats import Wanted
+from .formats import Format, Wanted
 from .paths import ContentPath, SiteHost
 
 __all__ = ["Asked", "End", "Headers", "BASE", "IPFS_PATH", "IPFS_ROOTS"]
@@ -48,6 +48,7 @@ class Asked:
 
     `path` is the content path as it was given; `root` and `below` are the immutable one that it stands for
     now, `ttl_s` for how long. `site` is the content's own host, and so its own origin, if it has one.
+    `block` is the CID that names an answer which is no more than what that CID holds.
     """
 
     request: web.Request
@@ -58,6 +59,7 @@ class Asked:
     root: str = ""
     below: str = ""
     ttl_s: float | None = None
+    block: str = ""
 
     @property
     def isolated(self) -> bool:
@@ -90,6 +92,10 @@ class Asked:
     def etag(self, end: End, byte_range: tuple[int, int] | None = None) -> str:
         return headers.etag(end.text, self.wanted, byte_range=byte_range)
 
+    def formatted(self, as_format: Format) -> None:
+        """The content as it is happens to be in this format."""
+        self.wanted = replace(self.wanted, format=as_format)
+
     def plain(self) -> None:
         """The format that was asked for cannot be had, and the content as it is will do."""
         self.wanted = replace(self.wanted, format=None, location=())
@@ -118,7 +124,12 @@ class Asked:
 
     def _shown_as(self) -> dict[str, str]:
         """Type and name of the answer, where the request says them."""
-        wanted, name, filename, download = self.wanted, self.path.root, self.filename, self.download
+        wanted, name, filename, download = (
+            self.wanted,
+            self.block or self.path.root,
+            self.filename,
+            self.download,
+        )
         if wanted.format is not None:
             return headers.format_headers(wanted, name, filename=filename, download=download)
         shown = headers.disposition(None, name, filename=filename, download=download)

@@ -61,6 +61,7 @@ class Exports:
         """A file or tree as a tar archive; raises NotAcceptable for what is not UnixFS."""
         if end.cid.codec not in (RAW, DAG_PB):
             raise NotAcceptable(f"{end.text} is not UnixFS", f"?format={Format.RAW} has its block")
+        asked.block = end.text
         etag = asked.etag(end)
         if (known := asked.knows(etag)) is not None:
             return asked.unchanged(known, end.roots)

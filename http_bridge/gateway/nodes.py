@@ -71,6 +71,7 @@ class Nodes:
 
     async def block(self, asked: Asked, end: End) -> web.StreamResponse:
         """The block as it is stored, whatever its codec."""
+        asked.block = end.text
         return await self._files.block(asked, end, Format.RAW.media_type)
 
     async def _as_it_is(self, asked: Asked, end: End, own: Format | None) -> web.StreamResponse:
@@ -80,6 +81,8 @@ class Nodes:
             raise BadRequest("cid", f"{end.cid.codec_name} blocks are served as ?format={Format.RAW} only")
         if own in LINKED and asked.wanted.html and asked.wanted.format is None:
             return await self._page(asked, end)
+        asked.block = end.text
+        asked.formatted(own)
         return await self._files.block(asked, end, own.media_type)
 
     async def _unixfs(self, asked: Asked, end: End) -> web.StreamResponse:

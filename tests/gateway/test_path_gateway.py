@@ -159,6 +159,7 @@ async def test_the_block_at_the_end_of_a_path_is_served_raw(web, node):
     root = await node.tree({"a.txt": HELLO})
     found = await web.get(f"/ipfs/{root}/a.txt?format=raw")
     assert (found.status, found.body) == (200, HELLO)
+    assert found.headers["Content-Disposition"] == f'attachment; filename="{HELLO_CID}.bin"'
 
 
 async def test_the_format_of_the_query_wins_over_accept(web, node):
@@ -207,6 +208,11 @@ async def test_a_block_is_served_in_the_format_of_its_own_codec(web, node, codec
     for path, accept in ((f"?format={codec}", {}), ("", {"Accept": media_type}), ("", {})):
         found = await web.get(f"/ipfs/{cid}{path}", accept)
         assert (found.status, found.body, found.headers["Content-Type"]) == (200, data, media_type)
+        assert (found.headers["Etag"], found.headers["X-Content-Type-Options"]) == (
+            f'"{cid}.{codec}"',
+            "nosniff",
+        )
+        assert f'filename="{cid}.' in found.headers["Content-Disposition"]
 
 
 @pytest.mark.parametrize("codec", CODECS)
