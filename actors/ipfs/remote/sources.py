@@ -122,7 +122,8 @@ class Chain:
                 block = await fetcher.fetch(cid)
             except BusError as error:
                 _note(error, health, self._clock() - started)
-                tried |= error.details.get("tried") or {fetcher.name: error.message}
+                said = error.details.get("tried")
+                tried |= {fetcher.name: error.message} if said is None else said
                 liars += error.details.get("liars") or []
                 continue
             if cid.matches(block):

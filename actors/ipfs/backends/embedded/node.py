@@ -25,6 +25,7 @@ from ...ipns.names import Names
 from ...ipns.record import decode
 from ...ipns.republisher import Republisher
 from ...ipns.routing import RecordRouting
+from ...remote.constants import Constants
 from ...remote.routing import DelegatedRouting
 from ...remote.sources import BlockFetcher, Chain
 from ...routing.announcements import Announcements
@@ -70,7 +71,11 @@ class Node(Reading):
         self._store = await BlockStore.open(self._folder, children=children, clock=self.now)
         self._identity = self._open_identity()
         cluster = ClusterFetcher(self._heard, self._identity.peer_id, self._ask_instance)
-        fetchers = [*([cluster] if settings.announce else []), *self._fetchers]
+        fetchers: list[BlockFetcher] = [
+            Constants(),
+            *([cluster] if settings.announce else []),
+            *self._fetchers,
+        ]
         self._source = Chain(self._store, fetchers, self._keep, running=settings.max_fetches)
         self._keys = self._open_keys()
         self._routers = DelegatedRouting(settings.routers) if settings.routers else None
