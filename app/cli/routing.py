@@ -105,9 +105,9 @@ def _print_found(peers: Sequence[PeerRecord], reason: str | None, tried: Sequenc
 
 
 def _complain(reason: str | None, tried: Sequence[Tried]) -> None:
-    """Say on stderr why nobody was found, or who of several could not be asked."""
-    for one in tried:
-        if one.error:
-            print(printable(f"{one.endpoint or one.method} was of no help: {one.error}"), file=sys.stderr)
-    if reason:
-        print(printable(reason), file=sys.stderr)
+    """Say on stderr why nobody was found, or else which places could not be asked."""
+    failed = [
+        f"{one.endpoint} could not be asked: {one.error}" for one in tried if one.endpoint and one.error
+    ]
+    for problem in [reason] if reason else failed:
+        print(printable(problem), file=sys.stderr)
