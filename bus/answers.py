@@ -72,9 +72,9 @@ class Answers:
             await produced.aclose()
 
     async def _pump(self, chunks: AsyncIterator[Payload], headers: dict[str, str] | None, msg: Msg) -> None:
+        chunk = await anext(chunks)  # before there is a stream, an error is the answer itself
         stream = self._streams.outgoing()
         try:
-            chunk = await anext(chunks)
             total = len(chunk)
             await self._inbox.publish(msg.reply, chunk, stream.control, headers)
             # One chunk is held back: only when the next is there is it known not to be the last.

@@ -49,6 +49,26 @@ async def test_an_error_in_the_middle_is_raised_by_the_reader(bus, host):
     assert len(host._streams) == 0
 
 
+class Crumbling(Actor):
+    """Sends its content in crumbs, and breaks after the third."""
+
+    name = "ipfs"
+
+    @handles(subjects.CAT)
+    async def cat(self, ask: ipfs.CatRequest) -> AsyncIterator[ipfs.FileHead | bytes]:
+        yield ipfs.FileHead(cid=ask.cid, size_bytes=BIG, length=BIG)
+        for _ in range(3):
+            yield b"crumb"
+        raise NotFound("block", "missing")
+
+
+async def test_an_error_before_the_first_chunk_is_full_is_answered_at_once(server):
+    async with hosted(server, Crumbling()) as host, await connect(server) as bus:
+        with pytest.raises(NotFound):
+            await read(bus)
+        assert len(host._streams) == 0
+
+
 async def test_items_arrive_as_models(bus):
     items = [item async for item in bus.items(subjects.LS, ipfs.PathRequest(cid="abc", path="3000"))]
     assert [item.size_bytes for item in items] == list(range(3000))
