@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from kubo_daemon import kubo_binary
 
-from .node import Cid, ClientError, JavaScript
+from .node import INSTALL_S, Cid, ClientError, JavaScript
+
+pytestmark = pytest.mark.timeout(INSTALL_S + 60)  # the first of them waits for npm
 
 TREE = [
     {"path": "tree/a.txt", "content": b"a"},

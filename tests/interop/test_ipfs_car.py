@@ -7,7 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .node import Cid, JavaScript, Packages
+from .node import INSTALL_S, Cid, JavaScript, Packages
+
+pytestmark = pytest.mark.timeout(INSTALL_S + 60)  # the first of them waits for npm
 
 CAR = {"Content-Type": "application/vnd.ipld.car"}
 

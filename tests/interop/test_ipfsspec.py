@@ -7,7 +7,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from .node import Cid, JavaScript
+from .node import INSTALL_S, Cid, JavaScript
+
+pytestmark = pytest.mark.timeout(INSTALL_S + 60)  # the first of them waits for npm
 
 TREE = [
     {"path": "site/index.html", "content": b"<h1>hi</h1>"},

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from .node import Cid, ClientError, JavaScript
+from .node import INSTALL_S, Cid, ClientError, JavaScript
+
+pytestmark = pytest.mark.timeout(INSTALL_S + 60)  # the first of them waits for npm
 
 HELLO = b"Hello, IPFS!"
 HELLO_V0 = Cid("QmZaEQdUN9aj2UXzac2QHgDq5k2PHm6kMi17zJpRwwgKnm")

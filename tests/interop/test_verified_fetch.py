@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from .node import Cid, JavaScript, Packages
+from .node import INSTALL_S, Cid, JavaScript, Packages
+
+pytestmark = pytest.mark.timeout(INSTALL_S + 60)  # the first of them waits for npm
 
 SITE = [
     {"path": "site/index.html", "content": b"<h1>hi</h1>"},
