@@ -98,6 +98,11 @@ class File:
         self.mode, self.mtime = node.mode, node.mtime
         self._source, self._node, self._links = source, node, links
 
+    @property
+    def is_one_block(self) -> bool:
+        """Whether the root block, which has been read, is all there is of the file."""
+        return not self._links
+
     def span(self, offset: int = 0, length: int | None = None) -> tuple[int, int]:
         """Where a range starts and how many bytes it has, cut to the content.
 
@@ -106,7 +111,7 @@ class File:
         """
         return span_of(self.size_bytes, offset, length)
 
-    async def read(self, start: int = 0, count: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, start: int = 0, count: int | None = None) -> AsyncGenerator[bytes, None]:
         """The `count` bytes from `start`, as given by `span`, in pieces of at most one block, none empty.
 
         Raises InvalidContent, naming the block, when a block is not what its parent says it is, or the
