@@ -136,11 +136,10 @@ def test_spoiled_bytes_end_in_our_errors(name, data):
     assert_only_our_errors(reader, data.draw(spoiled(seeds)))
 
 
-@pytest.mark.parametrize("name", READERS)
+# The seeds of the others are refused as they are: links in plain CBOR, shards whose one link has no place.
+@pytest.mark.parametrize("name", sorted(READERS.keys() - {"cbor", "unixfs"}))
 def test_what_is_not_spoiled_is_read(name):
     reader, seeds = READERS[name]
-    if name in ("cbor", "unixfs"):
-        return  # their seeds hold links, which is what is refused, or files that lack their sizes
     for seed in seeds:
         reader(seed)
 
