@@ -32,7 +32,7 @@ MAX_RECORD_BYTES = 10 * 1024
 # 100 years: longer lifetimes would not fit the nanoseconds that a record's ttl is counted in.
 MAX_SECONDS = 100 * 365 * 86400
 
-KeyName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^./][^/]*$", examples=["blog"])]
+KeyName = Annotated[str, Field(min_length=1, max_length=128, examples=["blog"])]
 NameText = Annotated[
     str,
     Field(

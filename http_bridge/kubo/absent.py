@@ -14,9 +14,10 @@ _NO_BITSWAP = "this node speaks no bitswap: nodes ask each other for blocks on t
 _NO_DHT = "this node takes no part in a DHT; `routing/…` asks the places that are configured"
 _NO_SWARM = "this node opens no libp2p connections of its own, so there is nothing to configure about them"
 _NO_STOP = "a node is not stopped by a request; stop the process that runs it"
-_NO_CONFIG = "the configuration is only read here; `cidbus config` sets it"
+_NO_CONFIG = "the configuration is only read here; it is set where the processes are started"
 _NO_REMOTE = "remote pinning services are not offered"
 _NO_LOG = "the log is set up where the process is started"
+_NO_DIAGNOSIS = "what runs is told by `cidbus status` and at /api/v0/mcp/stats"
 _OLD = "removed, use 'ipfs dag' or 'ipfs files' instead"
 
 _REASONS: dict[str, tuple[str, ...]] = {
@@ -49,14 +50,14 @@ _REASONS: dict[str, tuple[str, ...]] = {
     _NO_CONFIG: ("config/edit", "config/replace", "config/profile/apply"),
     _NO_REMOTE: (
         "pin/remote/add", "pin/remote/ls", "pin/remote/rm", "pin/remote/service/add",
-        "pin/remote/service/ls", "pin/remote/service/rm",
+        "pin/remote/service/rm",
     ),
-    _NO_LOG: ("log/level", "log/ls", "log/tail", "diag/cmds", "diag/cmds/clear", "diag/cmds/set-time",
-              "diag/profile", "diag/sys"),
+    _NO_LOG: ("log/level", "log/ls", "log/tail"),
+    _NO_DIAGNOSIS: ("diag/cmds", "diag/cmds/clear", "diag/cmds/set-time", "diag/profile", "diag/sys"),
     "blocks are kept in this node's own packs, not in files beside them": (
         "filestore/dups", "filestore/ls", "filestore/verify", "urlstore/add",
     ),
-    "this node mounts no file system; use its fsspec file system or the gateway": ("mount",),
+    "this node mounts no file system; read content over its gateway": ("mount",),
     "the store needs no migration by hand": ("repo/migrate",),
     "versions are told by the package index": ("version/check", "version/deps"),
     _OLD: (
@@ -76,4 +77,12 @@ def _absent(path: str, why: str) -> Command:
     return Command(path, refuse, f"Not offered: {why}.", _ANYTHING)
 
 
-COMMANDS = tuple(_absent(path, why) for why, paths in _REASONS.items() for path in paths)
+async def remote_services(call: Call) -> dict[str, list[str]]:
+    """None is configured, which clients ask for at their start."""
+    return {"RemoteServices": []}
+
+
+COMMANDS = (
+    Command("pin/remote/service/ls", remote_services, "List the remote pinning services: there are none."),
+    *(_absent(path, why) for why, paths in _REASONS.items() for path in paths),
+)

@@ -50,7 +50,7 @@ class Failed(BusError):
 class Unmet(BusError):
     """A command, or an option of one, that cidbus does not have."""
 
-    code, kind = 500, "unmet"
+    code, kind = 501, "unmet"
 
 
 def told(error: BusError, operation_id: str) -> web.Response:
@@ -113,7 +113,7 @@ def _status(error: BusError) -> tuple[int, int]:
     if _is_directory(error):
         return 500, NORMAL
     if isinstance(error, NotSupported | Unmet):
-        return 500, NOT_IMPLEMENTED
+        return 501, NOT_IMPLEMENTED
     if error.code in (400, 408, 413, 416):
         return 400, CLIENT
     return 500, NORMAL

@@ -77,6 +77,6 @@ async def test_the_configuration_is_read_and_not_set(rpc):
 )  # fmt: skip
 async def test_what_is_not_offered_says_so(rpc, command):
     answer = await rpc(command, "x")
-    assert answer.status == 500
+    assert answer.status == 501
     assert answer.json["Code"] == 2
     assert answer.error.startswith(f"{command}: ")

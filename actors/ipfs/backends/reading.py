@@ -18,7 +18,6 @@ from ..codecs.dagstat import dag_stat, refs
 from ..codecs.registry import codec_named, encode
 from ..codecs.traversal import locate, resolve
 from ..unixfs.listing import ls, stat
-from ..unixfs.listing import resolve as resolve_entry
 from ..unixfs.reader import load, open_file, small_file
 from ..unixfs.tar import tar_stream
 from .backend import Backend
@@ -33,7 +32,14 @@ class Reading(Backend):
     _temp: Path
 
     async def resolve(self, cid: CID, path: str) -> CID:
-        return await resolve_entry(self._source, cid, path) if path else cid
+        """The block that a path ends in, through nodes of any codec; raises BadRequest(field="path") for one
+        that ends inside a block, and as `locate` does."""
+        if not path:
+            return cid
+        place = await locate(self._source, cid, path)
+        if place.remainder:
+            raise BadRequest("path", f"ends inside the block {place.cid}, at {place.remainder}")
+        return place.cid
 
 
 class ContentReads(Reading):
@@ -77,7 +83,7 @@ class ContentReads(Reading):
 
     @handles(subjects.STAT)
     async def stat(self, ask: ipfs.PathRequest) -> ipfs.Stat:
-        return await stat(self._source, CID.parse(ask.cid), ask.path)
+        return await stat(self._source, await self.resolve(CID.parse(ask.cid), ask.path))
 
 
 class BlockReads(Reading):
