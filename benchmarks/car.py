@@ -16,11 +16,11 @@ from pathlib import Path
 
 from cidbus.actors.ipfs.car.importing import import_car
 from cidbus.actors.ipfs.car.write import write_car
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.codecs.walk import children
 from cidbus.actors.ipfs.store.store import BlockStore
 from cidbus.actors.ipfs.unixfs.importer import import_file
 from cidbus.actors.ipfs.unixfs.profiles import profile_named
+from cidbus.schemas.cid import CID
 
 from .engine import MB, PIECE, SIZE, hashed, imported
 from .ratio import Ratio, alternate

@@ -8,10 +8,10 @@ from typing import Any
 
 import cbrrr
 
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.codecs import registry
 from cidbus.actors.ipfs.codecs.model import Value
 from cidbus.actors.ipfs.codecs.registry import DAG_CBOR
+from cidbus.schemas.cid import CID
 
 from .ratio import Ratio, alternate
 

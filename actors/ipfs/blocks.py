@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from .cid import CID
+from ...schemas.cid import CID
 
 
 class BlockSource(Protocol):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ...schemas.cid import CID, CODECS
 from ...schemas.errors import BadRequest
-from .cid import CID, CODECS
 from .ipns.name import IpnsName
 from .unixfs.names import split_path
 

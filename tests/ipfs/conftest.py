@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
-from cidbus.actors.ipfs.cid import CID, DAG_PB
 from cidbus.actors.ipfs.codecs import dagpb
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.importer import Node, import_file
 from cidbus.actors.ipfs.unixfs.profiles import Profile
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
+from cidbus.schemas.cid import CID, DAG_PB
 from cidbus.schemas.errors import NotFound
 
 

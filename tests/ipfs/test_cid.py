@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
-from cidbus.actors.ipfs.varint import VarintError, encode_varint, read_varint
+from cidbus.schemas.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.schemas.errors import BadRequest, NotSupported
+from cidbus.schemas.varint import VarintError, encode_varint, read_varint
 
 V0 = "QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH"
 V1 = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"

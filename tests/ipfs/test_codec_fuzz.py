@@ -7,13 +7,13 @@ from fuzzing import assert_little_memory, assert_only_our_errors, fuzz, spoiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagcbor, dagjson, dagpb, pbmodel, plain, registry
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.hamt import Shard, build_shards
 from cidbus.actors.ipfs.unixfs.profiles import profile_named
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
+from cidbus.schemas.cid import CID, DAG_PB, RAW
 
 LEAF = CID.of(RAW, b"leaf")
 OLD = CID.of(DAG_PB, b"old", version=0)

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagpb, pbmodel, registry
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.codecs.registry import DAG_CBOR, DAG_JSON
 from cidbus.actors.ipfs.codecs.walk import children
+from cidbus.schemas.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotSupported, TooLarge
 
 LEAF = CID.of(RAW, b"leaf")

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multiformats import CID as OtherCID
 
-from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagcbor
+from cidbus.schemas.cid import CID, DAG_PB, RAW
 from cidbus.schemas.errors import BadRequest, InvalidContent
 
 LEAF = CID.of(RAW, b"leaf")

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagpb
 from cidbus.actors.ipfs.codecs.dagpb import Link, PBNode, link_size
 from cidbus.actors.ipfs.codecs.walk import children
+from cidbus.schemas.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.schemas.errors import InvalidContent, NotSupported
 
 CHILD = CID.of(RAW, b"child")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagpb, dagstat, registry
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.codecs.dagstat import Edge, dag_stat, refs
 from cidbus.actors.ipfs.codecs.registry import DAG_CBOR
+from cidbus.schemas.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.schemas.errors import InvalidContent, NotFound, NotSupported, TooLarge
 
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.codecs import dagpb
 from cidbus.actors.ipfs.codecs.dagpb import Link, link_size
 from cidbus.actors.ipfs.unixfs import tree, unixfs
@@ -14,6 +13,7 @@ from cidbus.actors.ipfs.unixfs.importer import import_bytes
 from cidbus.actors.ipfs.unixfs.listing import ls, resolve, resolve_steps, stat
 from cidbus.actors.ipfs.unixfs.profiles import PROFILES, V0_2015, V1_2025, Profile
 from cidbus.actors.ipfs.unixfs.tree import Tree
+from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, TooLarge
 
 SHARD_ALL = Profile("sharded", 1, True, 1024, 1024, "block-bytes", shard_above_bytes=0)

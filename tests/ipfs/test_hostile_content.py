@@ -5,7 +5,6 @@ import tracemalloc
 
 import pytest
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.codecs.dagpb import Link, encode
 from cidbus.actors.ipfs.codecs.walk import children
 from cidbus.actors.ipfs.unixfs import unixfs
@@ -13,6 +12,7 @@ from cidbus.actors.ipfs.unixfs.listing import ls, resolve, stat
 from cidbus.actors.ipfs.unixfs.reader import open_file, read_file, small_file
 from cidbus.actors.ipfs.unixfs.tar import tar_stream
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, TooLarge
 
 MAX_S = 1.0

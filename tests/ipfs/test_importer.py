@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.codecs import dagpb
 from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.directory import build_directory
 from cidbus.actors.ipfs.unixfs.importer import import_bytes, import_file
 from cidbus.actors.ipfs.unixfs.profiles import PROFILES, V0_2015, V1_2025, Profile, profile_named
+from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, StorageFull
 
 PROFILE_NAMES = list(PROFILES)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.ipns.keys import PrivateKey
 from cidbus.actors.ipfs.paths import ContentPath, Domain, parse_name, parse_path
+from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest
 
 TEXT = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"

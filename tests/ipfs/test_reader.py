@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.importer import import_bytes
 from cidbus.actors.ipfs.unixfs.profiles import PROFILES, V0_2015, V1_2025, Profile
 from cidbus.actors.ipfs.unixfs.reader import BLOCKS_AHEAD, open_file, read_file, small_file
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import BadRequest, NotFound, NotSupported, UnsatisfiableRange
 
 TINY = Profile("tiny", 1, True, 4, 3, "block-bytes")

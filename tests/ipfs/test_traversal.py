@@ -2,7 +2,6 @@
 
 import pytest
 
-from cidbus.actors.ipfs.cid import CID, CODECS, RAW
 from cidbus.actors.ipfs.codecs import dagpb, registry
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.codecs.registry import DAG_CBOR, DAG_JSON
@@ -11,6 +10,7 @@ from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.hamt import build_shards
 from cidbus.actors.ipfs.unixfs.profiles import profile_named
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
+from cidbus.schemas.cid import CID, CODECS, RAW
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from cidbus.actors.ipfs.cid import CID, CODECS, RAW
 from cidbus.actors.ipfs.store.pins import PinRecord
 from cidbus.actors.ipfs.store.store import BlockStore
+from cidbus.schemas.cid import CID, CODECS, RAW
 
 LINKS = CODECS["json"]
 WORKER = Path(__file__).with_name("worker.py")

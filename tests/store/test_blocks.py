@@ -8,9 +8,9 @@ import os
 import pytest
 
 from cidbus.actors.ipfs.blocks import BlockSink, BlockSource
-from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
 from cidbus.actors.ipfs.store import lookup
 from cidbus.actors.ipfs.store.index import Entry
+from cidbus.schemas.cid import CID, DAG_PB, RAW
 from cidbus.schemas.errors import CorruptBlock, NotFound
 
 

@@ -7,10 +7,10 @@ import os
 import cbrrr
 import pytest
 
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.store.packs import HEADER, PackFile
 from cidbus.actors.ipfs.store.scan import Damage, scan
-from cidbus.actors.ipfs.varint import read_varint
+from cidbus.schemas.cid import CID
+from cidbus.schemas.varint import read_varint
 
 
 async def test_a_pack_is_a_carv1(kit, store):

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from cidbus.actors.ipfs.cid import CID, DAG_PB
 from cidbus.actors.ipfs.store import upkeep
 from cidbus.actors.ipfs.store.pins import PinRecord
+from cidbus.schemas.cid import CID, DAG_PB
 from cidbus.schemas.errors import Conflict, CorruptBlock, NotFound, Unavailable
 
 

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.store.store import BlockStore
+from cidbus.schemas.cid import CID
 
 
 async def line(process) -> str:

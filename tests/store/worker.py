@@ -7,9 +7,9 @@ import json
 import random
 import sys
 
-from cidbus.actors.ipfs.cid import CID, CODECS, RAW
 from cidbus.actors.ipfs.store.pins import PinRecord
 from cidbus.actors.ipfs.store.store import BlockStore
+from cidbus.schemas.cid import CID, CODECS, RAW
 
 
 def children(cid: CID, data: bytes) -> list[CID]:

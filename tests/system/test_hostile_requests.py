@@ -14,12 +14,12 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagpb
 from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
 from cidbus.bus import Bus, Credentials
+from cidbus.schemas.cid import CID, DAG_PB, RAW
 from cidbus.schemas.ipfs import BlockPut
 from cidbus.schemas.subjects import BLOCK_PUT
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
 
+from ....schemas.cid import CID, DAG_PB
 from ....schemas.errors import BadRequest, InvalidContent
 from ..blocks import BlockSource
-from ..cid import CID, DAG_PB
 from ..codecs.dagpb import Links
 from ..unixfs import unixfs
 from ..unixfs.listing import links_below

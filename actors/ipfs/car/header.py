@@ -11,9 +11,9 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest, InvalidContent
-from ..cid import CID
-from ..varint import encode_varint
+from ....schemas.varint import encode_varint
 
 __all__ = ["PRAGMA", "V2_HEADER_BYTES", "Layout", "decode_roots", "encode_header", "read_layout"]
 

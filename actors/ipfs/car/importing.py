@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 from concurrent.futures import Executor
 
+from ....schemas.cid import CID
 from ....schemas.dag import DagImported, ImportedRoot
 from ....schemas.errors import Conflict, CorruptBlock, InvalidContent, NotFound, NotSupported
 from ....schemas.ipfs import MAX_BLOCK_BYTES
-from ..cid import CID
 from ..store.pins import PinRecord, Pins
 from ..store.store import BlockStore
 from .read import open_car

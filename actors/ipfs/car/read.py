@@ -16,9 +16,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from concurrent.futures import Executor
 from typing import NamedTuple
 
+from ....schemas.cid import CID, CODECS, DAG_PB, RAW, SHA2_256
 from ....schemas.errors import BadRequest, InvalidContent
-from ..cid import CID, CODECS, DAG_PB, RAW, SHA2_256
-from ..varint import MAX_VARINT_BYTES, VarintError, read_varint
+from ....schemas.varint import MAX_VARINT_BYTES, VarintError, read_varint
 from .header import PRAGMA, V2_HEADER_BYTES, Layout, decode_roots, read_layout
 from .stream import ByteStream
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ....schemas.cid import CID
 from ..blocks import BlockSource
-from ..cid import CID
 
 __all__ = ["Trail"]
 

@@ -13,14 +13,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
+from ....schemas.cid import CID, RAW
 from ....schemas.dag import Scope
 from ....schemas.errors import TooLarge
+from ....schemas.varint import encode_varint
 from ..blocks import BlockSource
-from ..cid import CID, RAW
 from ..codecs.walk import children
 from ..store.diskset import DiskSet
 from ..unixfs.reader import Ahead, load
-from ..varint import encode_varint
 from .entity import EntityBytes, entity_blocks
 from .header import encode_header
 

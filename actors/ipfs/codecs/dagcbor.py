@@ -12,9 +12,9 @@ from typing import cast
 
 import cbrrr
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest
 from ....schemas.ipfs import MAX_BLOCK_BYTES
-from ..cid import CID
 from .cborscan import ClaimError, check_claims
 from .model import Value, invalid
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 import base64
 import binascii
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest
 from ....schemas.ipfs import MAX_BLOCK_BYTES
-from ..cid import CID
 from .jsontext import JsonError, Pairs, check_depth, join_text, parse, sorted_keys, write_scalar, write_string
 from .model import Value, invalid
 

@@ -14,10 +14,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, overload
 
+from ....schemas.cid import CID, DAG_PB
 from ....schemas.errors import BadRequest, InvalidContent
 from ....schemas.ipfs import MAX_BLOCK_BYTES
-from ..cid import CID, DAG_PB
-from ..varint import encode_varint
+from ....schemas.varint import encode_varint
 
 __all__ = ["Link", "Links", "PBNode", "decode", "encode", "read"]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from ....schemas.cid import CID, DAG_PB, RAW
 from ....schemas.errors import TooLarge
 from ..blocks import BlockSource
-from ..cid import CID, DAG_PB, RAW
 from ..store.diskset import DiskSet
 from ..unixfs.reader import Ahead, load
 from . import dagpb

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from ....schemas.cid import CID
 from ....schemas.errors import InvalidContent
-from ..cid import CID
 
 __all__ = ["Value", "kind_of", "MAX_DEPTH", "MAX_CONTAINERS", "MIN_INT", "MAX_INT"]
 

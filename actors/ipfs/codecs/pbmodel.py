@@ -8,9 +8,9 @@ goes by `dagpb.py`.
 
 from __future__ import annotations
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest
-from ..cid import CID
-from ..varint import encode_varint
+from ....schemas.varint import encode_varint
 from . import dagpb
 from .model import Value, kind_of
 

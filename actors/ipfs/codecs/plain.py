@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest
 from ....schemas.ipfs import MAX_BLOCK_BYTES
-from ..cid import CID
 from . import dagcbor
 from .jsontext import JsonError, Pairs, check_depth, join_text, parse, sorted_keys, write_scalar, write_string
 from .model import Value, invalid, kind_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ....schemas.cid import CID, CODEC_NAMES, CODECS, DAG_PB, RAW
 from ....schemas.errors import BadRequest, NotSupported, TooLarge
 from ....schemas.ipfs import MAX_BLOCK_BYTES
-from ..cid import CID, CODEC_NAMES, CODECS, DAG_PB, RAW
 from . import dagcbor, dagjson, dagpb, pbmodel, plain
 from .model import Value
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, NoReturn
 
+from ....schemas.cid import CID, DAG_PB
 from ....schemas.errors import BadRequest, InvalidContent, NotFound
 from ..blocks import BlockSource
-from ..cid import CID, DAG_PB
 from ..unixfs import unixfs
 from ..unixfs.listing import lookup
 from ..unixfs.names import MAX_LOOKUP_DEPTH, split_path

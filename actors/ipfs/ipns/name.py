@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ....schemas.cid import CID, CODECS, IDENTITY, SHA2_256, base36_encode, base58_decode, base58_encode
 from ....schemas.errors import BadRequest
-from ..varint import VarintError, read_varint
+from ....schemas.varint import VarintError, read_varint
 
 __all__ = ["BASES", "MAX_INLINE_KEY_BYTES", "IpnsName"]
 

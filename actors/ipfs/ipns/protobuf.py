@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ....schemas.errors import InvalidContent
-from ..varint import encode_varint
+from ....schemas.varint import encode_varint
 
 __all__ = ["Field", "fields", "put_bytes", "put_number"]
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import cbrrr
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest, InvalidContent, NotSupported, TooLarge
 from ....schemas.names import MAX_RECORD_BYTES
-from ..cid import CID
 from ..paths import ContentPath, parse_path
 from .keys import PrivateKey, PublicKey
 from .moments import SECOND_NS, format_moment, parse_moment

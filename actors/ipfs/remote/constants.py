@@ -5,8 +5,8 @@ Software that speaks IPFS takes them for granted: Kubo has them in every reposit
 
 from __future__ import annotations
 
+from ....schemas.cid import CID, RAW
 from ....schemas.errors import NotFound
-from ..cid import CID, RAW
 from ..codecs import dagpb
 from ..unixfs import unixfs
 from ..unixfs.directory import DIRECTORY_DATA

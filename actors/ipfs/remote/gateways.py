@@ -19,8 +19,8 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest, BusError, NotFound, Unavailable
-from ..cid import CID
 from .health import Health, SourceHealth
 from .sources import NOT_ASKED, WRONG_BLOCK, check_supported
 from .web import CONNECT_TIMEOUT_S, Remote, network_errors, parse_origin, read_whole

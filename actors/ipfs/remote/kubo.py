@@ -22,8 +22,8 @@ from typing import Any
 import aiohttp
 import orjson
 
+from ....schemas.cid import CID
 from ....schemas.errors import BusError, InvalidContent, TooLarge, Unavailable
-from ..cid import CID
 from .kubo_errors import KuboCode, http_error, kubo_error
 from .lines import lines_of
 from .trailers import TrailingResponse

@@ -18,10 +18,10 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest, BusError, InvalidContent, TooLarge, Unavailable
 from ....schemas.names import MAX_RECORD_BYTES
 from ....schemas.routing import PeerRecord, Tried
-from ..cid import CID
 from ..ipns.name import IpnsName
 from .lines import lines_of
 from .web import CONNECT_TIMEOUT_S, Remote, network_errors, parse_origin, read_whole

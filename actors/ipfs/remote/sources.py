@@ -17,9 +17,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from ....schemas.cid import CID
 from ....schemas.errors import BusError, CorruptBlock, DeadlineExceeded, NotFound
 from ..blocks import BlockSource
-from ..cid import CID
 from .health import Health, SourceHealth
 from .shared import Shared
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest
 from ....schemas.routing import Announced
-from ..cid import CID
 
 __all__ = ["LIFETIME_S", "MAX_PROVIDED", "REANNOUNCE_S", "Announcements", "ClusterPeer"]
 

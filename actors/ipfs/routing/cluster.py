@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
+from ....schemas.cid import CID
 from ....schemas.errors import BusError, NotFound, Unavailable
-from ..cid import CID
 from .announcements import Announcements
 
 __all__ = ["ClusterFetcher"]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ....schemas.cid import CID
 from ....schemas.errors import BusError
-from ..cid import CID
 from .index import Change
 
 # What a block weighs besides its data, in memory and in the time its commit takes.

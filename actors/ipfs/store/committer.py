@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from ..cid import CID
+from ....schemas.cid import CID
 from .batch import Batch, Pending, Request, Ticket
 from .index import Change
 from .writer import Writer

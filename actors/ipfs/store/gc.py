@@ -19,9 +19,9 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
+from ....schemas.cid import CID
 from ....schemas.errors import Conflict, CorruptBlock, NotFound
 from ....schemas.ipfs import Collected
-from ..cid import CID
 from . import compact
 from .diskset import DiskSet
 from .index import EPOCH, PINS_LOST, PINS_VERSION, Change, Entry

@@ -17,8 +17,8 @@ from typing import NamedTuple, TypeVar
 
 import lmdb
 
+from ....schemas.cid import CID
 from ....schemas.errors import StorageFull
-from ..cid import CID
 from .environment import MAP_BYTES, Environment, Table
 from .ledger import Fact, Ledger
 

@@ -11,8 +11,8 @@ import os
 
 import xxhash
 
+from ....schemas.cid import CID
 from ....schemas.errors import CorruptBlock, NotFound
-from ..cid import CID
 from .index import Entry, Index
 from .packs import Packs
 

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import xxhash
 
-from ..cid import CID
-from ..varint import encode_varint
+from ....schemas.cid import CID
+from ....schemas.varint import encode_varint
 from .disk import FILE_MODE, sync_data, sync_folder, write_all
 from .locks import try_alone
 

@@ -18,9 +18,9 @@ from typing import TypeVar
 
 import orjson
 
+from ....schemas.cid import CID, RAW
 from ....schemas.errors import Conflict, NotFound
 from ....schemas.ipfs import PinMode
-from ..cid import CID, RAW
 from .index import PINS_VERSION, REMOVALS, Change, Index
 from .upkeep import Upkeep
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from ..cid import CID, RAW
+from ....schemas.cid import CID, RAW
 from .diskset import DiskSet
 
 Children = Callable[[CID, bytes], Iterable[CID]]

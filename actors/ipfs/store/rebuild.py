@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import xxhash
 
+from ....schemas.cid import CID
 from ....schemas.errors import NotSupported, Unavailable
-from ..cid import CID
 from .disk import FOLDER_MODE, sync_folder
 from .environment import DAMAGE, MAP_BYTES
 from .index import FORMAT, NEXT_PACK, PINS_LOST, Change, Entry, Index

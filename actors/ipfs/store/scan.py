@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ....schemas.cid import CID, SHA2_256
 from ....schemas.errors import BadRequest
-from ..cid import CID, SHA2_256
-from ..varint import VarintError, read_varint
+from ....schemas.varint import VarintError, read_varint
 from .packs import HEADER, PackFile
 
 # Enough for any record's varint and CID.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from ..cid import CID
+from ....schemas.cid import CID
 from .batch import Batch, Ticket
 from .committer import Committer
 from .index import Change

@@ -23,9 +23,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ....schemas.cid import CID
 from ....schemas.errors import NotFound
 from ....schemas.ipfs import Collected, RepoStat, Verified
-from ..cid import CID
 from . import gc, verify
 from .committer import Committer
 from .environment import MAP_BYTES

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import lmdb
 
-from ..cid import CID
+from ....schemas.cid import CID
 from .batch import Batch, Ticket
 from .index import EPOCH, NEXT_PACK, Change, Entry, Index, PackFacts, storage_error
 from .packs import HEADER, MAX_PACK_BYTES, Packs, Place, Segment

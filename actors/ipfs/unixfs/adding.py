@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest
 from ....schemas.ipfs import Added, AddedEntry, AddRequest, EntryType
 from ..blocks import BlockSink
-from ..cid import CID
 from ..store.pins import PinRecord
 from ..store.session import Session
 from .directory import build_symlink

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import mmh3
 
+from ....schemas.cid import CID
 from ....schemas.errors import BadRequest, InvalidContent
-from ..cid import CID
 from ..codecs import dagpb
 from ..codecs.dagpb import Link, Links
 from . import unixfs

@@ -15,11 +15,11 @@ from collections.abc import AsyncIterable, Iterator
 from concurrent.futures import Executor
 from typing import NamedTuple
 
+from ....schemas.cid import CID
+from ....schemas.varint import encode_varint
 from ..blocks import BlockSink
-from ..cid import CID
 from ..codecs import dagpb
 from ..codecs.dagpb import Link
-from ..varint import encode_varint
 from . import unixfs
 from .profiles import Profile
 from .unixfs import UnixFS

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
+from ....schemas.cid import CID, DAG_PB, RAW
 from ....schemas.errors import BadRequest, CorruptBlock, InvalidContent, NotFound, NotSupported
 from ....schemas.ipfs import EntryType, Stat
 from ..blocks import BlockSource
-from ..cid import CID, DAG_PB, RAW
 from ..codecs import dagpb
 from ..codecs.dagpb import Link, Links
 from . import unixfs

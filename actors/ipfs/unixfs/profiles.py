@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
 
+from ....schemas.cid import CID, DAG_PB, HASHES, IDENTITY, RAW, SHA2_256
 from ....schemas.errors import BadRequest, NotSupported
 from ....schemas.ipfs import AddRequest
-from ..cid import CID, DAG_PB, HASHES, IDENTITY, RAW, SHA2_256
-from ..varint import encode_varint
+from ....schemas.varint import encode_varint
 
 __all__ = ["Profile", "PROFILES", "DEFAULT_PROFILE", "profile_asked_for", "profile_named"]
 

@@ -12,9 +12,9 @@ from contextlib import aclosing
 from itertools import islice
 from typing import NamedTuple
 
+from ....schemas.cid import CID, DAG_PB, RAW
 from ....schemas.errors import InvalidContent, NotAFile, NotSupported, UnsatisfiableRange
 from ..blocks import BlockSource
-from ..cid import CID, DAG_PB, RAW
 from ..codecs.dagpb import Links
 from . import unixfs
 from .unixfs import UnixFS, decode_node

@@ -14,9 +14,9 @@ import tarfile
 from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
+from ....schemas.cid import CID, DAG_PB, RAW
 from ....schemas.errors import BadRequest, InvalidContent, NotSupported, TooLarge
 from ..blocks import BlockSource
-from ..cid import CID, DAG_PB, RAW
 from ..codecs.dagpb import Link, Links
 from . import unixfs
 from .listing import links_below, links_of

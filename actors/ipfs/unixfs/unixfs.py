@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ....schemas.cid import CID
 from ....schemas.errors import InvalidContent
-from ..cid import CID
+from ....schemas.varint import encode_varint
 from ..codecs import dagpb
 from ..codecs.dagpb import Links, Malformed, read_varint64
-from ..varint import encode_varint
 
 __all__ = ["UnixFS", "decode", "encode", "decode_node", "symlink_block"]
 __all__ += ["RAW", "DIRECTORY", "FILE", "METADATA", "SYMLINK", "HAMT_SHARD"]

@@ -11,10 +11,10 @@ import pytest
 from kubo_daemon import kubo  # noqa: F401
 
 from cidbus.actors.ipfs.car.read import open_car
-from cidbus.actors.ipfs.cid import CID
 from cidbus.actors.ipfs.codecs.walk import children
 from cidbus.actors.ipfs.store.store import BlockStore
-from cidbus.actors.ipfs.varint import encode_varint
+from cidbus.schemas.cid import CID
+from cidbus.schemas.varint import encode_varint
 
 Block = tuple[CID, bytes]
 

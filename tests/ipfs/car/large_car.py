@@ -17,11 +17,11 @@ from pathlib import Path
 from cidbus.actors.ipfs.car.header import encode_header
 from cidbus.actors.ipfs.car.importing import import_car
 from cidbus.actors.ipfs.car.write import write_car
-from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagpb
 from cidbus.actors.ipfs.codecs.walk import children
 from cidbus.actors.ipfs.store.store import BlockStore
-from cidbus.actors.ipfs.varint import encode_varint
+from cidbus.schemas.cid import CID, DAG_PB, RAW
+from cidbus.schemas.varint import encode_varint
 
 BLOCK_BYTES = 1 << 20
 CHUNK_BYTES = 512 << 10

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cidbus.actors.ipfs.car.header import MAX_ROOTS
 from cidbus.actors.ipfs.car.read import MAX_HEADER_BYTES, open_car
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
+from cidbus.schemas.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.schemas.errors import InvalidContent
 
 MAX_S = 1.0

@@ -4,12 +4,12 @@ import pytest
 
 from cidbus.actors.ipfs.car.importing import import_car
 from cidbus.actors.ipfs.car.write import write_car
-from cidbus.actors.ipfs.cid import CID, CODECS, RAW
 from cidbus.actors.ipfs.codecs.walk import children
 from cidbus.actors.ipfs.store.store import BlockStore
 from cidbus.actors.ipfs.unixfs.importer import import_bytes
 from cidbus.actors.ipfs.unixfs.profiles import V1_2025, Profile
 from cidbus.actors.ipfs.unixfs.reader import read_file
+from cidbus.schemas.cid import CID, CODECS, RAW
 from cidbus.schemas.dag import ImportedRoot
 from cidbus.schemas.errors import InvalidContent
 from cidbus.schemas.ipfs import MAX_BLOCK_BYTES

@@ -12,11 +12,11 @@ from cidbus.actors.ipfs.car.entity import EntityBytes
 from cidbus.actors.ipfs.car.importing import import_car
 from cidbus.actors.ipfs.car.trail import Trail
 from cidbus.actors.ipfs.car.write import write_car
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.unixfs.directory import build_directory
 from cidbus.actors.ipfs.unixfs.importer import Node, import_bytes
 from cidbus.actors.ipfs.unixfs.listing import resolve
 from cidbus.actors.ipfs.unixfs.profiles import Profile
+from cidbus.schemas.cid import CID, RAW
 
 # A file of 40 leaves under 14 nodes in 4 levels; sharded directories of every size.
 SMALL = Profile("small", 1, True, 1000, 3, "block-bytes")

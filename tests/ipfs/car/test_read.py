@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from cidbus.actors.ipfs.car.header import encode_header
 from cidbus.actors.ipfs.car.read import MAX_HEADER_BYTES, MAX_SECTION_BYTES, open_car
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs import dagpb
 from cidbus.actors.ipfs.codecs.dagpb import Link
+from cidbus.schemas.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.schemas.errors import InvalidContent
 
 DAG_CBOR = CODECS["dag-cbor"]

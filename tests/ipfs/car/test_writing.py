@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from cidbus.actors.ipfs.car.entity import EntityBytes
 from cidbus.actors.ipfs.car.trail import Trail
 from cidbus.actors.ipfs.car.write import MAX_WAITING, write_car
-from cidbus.actors.ipfs.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.actors.ipfs.codecs.dagpb import Link, encode
 from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.directory import build_directory
@@ -19,6 +18,7 @@ from cidbus.actors.ipfs.unixfs.listing import resolve
 from cidbus.actors.ipfs.unixfs.profiles import Profile
 from cidbus.actors.ipfs.unixfs.reader import BLOCKS_AHEAD, read_file
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
+from cidbus.schemas.cid import CID, CODECS, DAG_PB, RAW
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, TooLarge
 
 # Leaves of one byte, two links to a node: the blocks of 0123 are those of 01, of 23 and one above.

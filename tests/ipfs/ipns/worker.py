@@ -6,13 +6,13 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.codecs.walk import children
 from cidbus.actors.ipfs.ipns.keys import PrivateKey
 from cidbus.actors.ipfs.ipns.keystore import Keystore
 from cidbus.actors.ipfs.ipns.names import Names
 from cidbus.actors.ipfs.paths import ContentPath
 from cidbus.actors.ipfs.store.store import BlockStore
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import Conflict
 
 

@@ -6,8 +6,8 @@ import logging
 import pytest
 from aiohttp import web
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.remote.gateways import GatewayFetcher
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import BadRequest, NotFound, NotSupported, Unavailable
 
 BLOCK = bytes(range(256)) * 4

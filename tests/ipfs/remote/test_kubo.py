@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.remote.kubo import FilePart, KuboFetcher, KuboRpc
 from cidbus.actors.ipfs.unixfs.multipart import Form
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import (
     BadRequest,
     Busy,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.remote.gateways import GatewayFetcher
 from cidbus.actors.ipfs.remote.kubo import FilePart, KuboFetcher, KuboRpc
 from cidbus.actors.ipfs.remote.sources import Chain
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import BadRequest, Conflict, NotAFile, NotFound, NotSupported
 
 MIB = 1 << 20

@@ -6,9 +6,9 @@ import json
 import pytest
 from aiohttp import web
 
-from cidbus.actors.ipfs.cid import CID, DAG_PB, RAW
 from cidbus.actors.ipfs.ipns.name import IpnsName
 from cidbus.actors.ipfs.remote.routing import DelegatedRouting
+from cidbus.schemas.cid import CID, DAG_PB, RAW
 from cidbus.schemas.errors import BadRequest, TooLarge, Unavailable
 
 SOUGHT = CID.of(RAW, b"sought")

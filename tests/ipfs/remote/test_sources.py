@@ -5,8 +5,8 @@ import logging
 
 import pytest
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.remote.sources import Chain
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import (
     CorruptBlock,
     DeadlineExceeded,

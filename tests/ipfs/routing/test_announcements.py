@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cidbus.actors.ipfs.cid import CID, RAW
 from cidbus.actors.ipfs.routing.announcements import LIFETIME_S, Announcements
+from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.routing import Announced
 
 ONE, TWO = CID.of(RAW, b"one"), CID.of(RAW, b"two")

@@ -12,8 +12,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
+from .....schemas.cid import CID
 from .....schemas.routing import Announced
-from ...cid import CID
 from ...routing.announcements import LIFETIME_S, REANNOUNCE_S, Announcements
 
 __all__ = ["Announcer", "announced"]

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
+from .....schemas.cid import CID, CODECS
 from .....schemas.errors import BadRequest, InvalidContent, TooLarge
-from ...cid import CID, CODECS
 from ...store.pins import PinRecord
 from ...unixfs.reader import load
 from ..reading import BlockReads

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
-from ...cid import CID
+from .....schemas.cid import CID
 from ...unixfs.adding import Adding
 from ..reading import ContentReads
 from .node import Node

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import dag, subjects
+from .....schemas.cid import CID, CODEC_NAMES
 from .....schemas.errors import TooLarge
 from ...car.importing import import_car
-from ...cid import CID, CODEC_NAMES
 from ...codecs import dagjson
 from ...codecs.registry import DAG_JSON, codec_named, decode, encode
 from ...store.pins import PinRecord

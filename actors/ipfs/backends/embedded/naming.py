@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import names, subjects
+from .....schemas.cid import CID
 from .....schemas.errors import BadRequest, NotFound
-from ...cid import CID
 from ...duration import parse_duration
 from ...ipns.keys import PrivateKey
 from ...ipns.moments import SECOND_NS

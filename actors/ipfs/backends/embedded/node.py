@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
+from .....schemas.cid import CID
 from .....schemas.ipfs import BackendName
 from .....schemas.names import NameChanged
 from .....schemas.routing import Announced
-from ...cid import CID
 from ...codecs.walk import children
 from ...identity import Identity
 from ...ipns.dnslink import DnsLink

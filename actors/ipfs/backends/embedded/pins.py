@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
-from ...cid import CID
+from .....schemas.cid import CID
 from ...codecs.dagstat import refs
 from ...store.diskset import DiskSet
 from ...store.pins import PinRecord

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Iterator
 
 from .....bus import handles
 from .....schemas import names, routing, subjects
+from .....schemas.cid import CID
 from .....schemas.errors import BadRequest, NotFound, NotSupported
 from .....schemas.routing import PeerRecord, Tried
-from ...cid import CID
 from ...codecs.dagstat import refs
 from ...ipns.name import IpnsName
 from ...routing.announcements import ClusterPeer

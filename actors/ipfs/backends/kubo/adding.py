@@ -12,9 +12,9 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from typing import Any, NamedTuple
 
+from .....schemas.cid import CID, RAW
 from .....schemas.errors import BadRequest, InvalidContent
 from .....schemas.ipfs import Added, AddedEntry, AddRequest, EntryType
-from ...cid import CID, RAW
 from ...remote.kubo import FilePart, KuboRpc
 from ...unixfs.importer import Node
 from ...unixfs.multipart import Form, Part, is_form

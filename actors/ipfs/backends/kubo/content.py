@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
-from ...cid import CID
+from .....schemas.cid import CID
 from ...unixfs.reader import load, node_of, open_file
 from ..reading import ContentReads
 from .adding import KuboAdding

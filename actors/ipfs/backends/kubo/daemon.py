@@ -9,8 +9,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .....schemas.cid import CID
 from .....schemas.errors import InvalidContent, NotFound, TooLarge
-from ...cid import CID
 from ...remote.kubo import KuboRpc
 from ..reading import Reading
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from .....bus import handles
 from .....schemas import ipfs, names, routing, subjects
+from .....schemas.cid import CID
 from .....schemas.errors import NotFound, Unavailable
 from .....schemas.routing import PeerRecord, Tried
-from ...cid import CID
 from ...remote.kubo import FilePart
 from .daemon import Daemon, content_path, field_of
 from .naming import NameRows
