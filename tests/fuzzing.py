@@ -9,17 +9,20 @@ A reader is a function of bytes; that it also checks what it has read (by writin
         assert_only_our_errors(reader, data.draw(spoiled(seeds)))
 
     @pytest.mark.slow
-    @pytest.mark.parametrize("name", READERS)
-    def test_…_for_a_minute(name):
-        fuzz(*READERS[name], seconds=60)
+    def test_…_for_a_minute_each():
+        fuzz_each(READERS, seconds=60)
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import time
 import tracemalloc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import wait
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -67,6 +70,31 @@ def fuzz(reader: Reader, seeds: Sequence[bytes], seconds: float) -> None:
         data = spoil(rng.choice(seeds), rng)
         check = assert_little_memory if len(data) > 1 << 16 else assert_only_our_errors
         check(reader, data)
+
+
+def fuzz_each(readers: Mapping[str, tuple[Reader, Sequence[bytes]]], seconds: float) -> None:
+    """`fuzz` for each reader, in processes of their own, as many at once as there are cores."""
+    fork = multiprocessing.get_context("fork")
+    failed = fork.SimpleQueue()
+    waiting, running = list(readers), {}
+    while waiting or running:
+        while waiting and len(running) < (os.cpu_count() or 1):
+            name = waiting.pop()
+            process = fork.Process(target=_fuzz_and_tell, args=(name, *readers[name], seconds, failed))
+            process.start()
+            running[process.sentinel] = (name, process)
+        for sentinel in wait(running):
+            name, process = running.pop(sentinel)
+            process.join()
+            assert process.exitcode == 0, f"{name} ended with {process.exitcode}"
+    assert failed.empty(), failed.get()
+
+
+def _fuzz_and_tell(name: str, reader: Reader, seeds: Sequence[bytes], seconds: float, failed: Any) -> None:
+    try:
+        fuzz(reader, seeds, seconds)
+    except AssertionError as error:
+        failed.put(f"{name}: {error}")
 
 
 def _spoil_seeded(seed: bytes, number: int) -> bytes:
