@@ -42,7 +42,7 @@ def test_the_worked_example_adds_an_endpoint(tmp_path):
         shutil.copytree(ROOT / folder, package / folder)
     extend(package / "schemas" / "ipfs.py", MODELS)
     insert(package / "schemas" / "subjects.py", "# ---- the whole", ROW)
-    insert(package / "actors" / "ipfs" / "actor.py", "    # ---- blocks", indented(HANDLER))
+    insert(package / "actors" / "ipfs" / "backends" / "reading.py", "class BlockReads(", indented(HANDLER))
     (tmp_path / "use.py").write_text(USE)
     ran = subprocess.run(
         [sys.executable, "use.py"],
