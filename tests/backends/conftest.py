@@ -80,7 +80,9 @@ def fresh(request: pytest.FixtureRequest) -> Callable[..., bytes]:
     """`fresh("leaf")` is content that no other test has; with a size it is that long."""
 
     def content(label: str = "", size: int | None = None) -> bytes:
-        text = f"{request.node.nodeid} {label}\n".encode()
-        return text if size is None else (text * (size // len(text) + 1))[:size]
+        line = f"{request.node.nodeid} {label}\n"
+        if size is None:
+            return line.encode()
+        return "".join(f"{number} {line}" for number in range(size // len(line) + 1))[:size].encode()
 
     return content

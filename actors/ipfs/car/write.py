@@ -9,7 +9,7 @@ error, so that nobody takes what was sent for the whole; blocks that identity CI
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from ..unixfs.reader import Ahead, load
 from .entity import EntityBytes, entity_blocks
 from .header import encode_header
 
-__all__ = ["write_car"]
+__all__ = ["write_blocks", "write_car"]
 
 # Small blocks are joined up to this size; blocks from it on are passed on without a copy.
 PIECE_BYTES = 256 * 1024
@@ -56,13 +56,13 @@ async def write_car(
     links cannot be read, TooLarge where a walk has over 500,000 links waiting.
     """
     async with aclosing(_blocks(source, root, path_blocks, scope, entity_bytes, dups, temp_folder)) as blocks:
-        async for piece in _pieces(encode_header([root]), blocks):
+        async for piece in write_blocks([root], blocks):
             yield piece
 
 
-async def _pieces(header: bytes, blocks: AsyncIterator[Block]) -> AsyncIterator[bytes]:
-    """The file: small sections joined, the blocks of large ones as they are."""
-    out, size = [header], 0
+async def write_blocks(roots: Sequence[CID], blocks: AsyncIterator[Block]) -> AsyncIterator[bytes]:
+    """A CAR of these roots and blocks: small sections joined, the blocks of large ones as they are."""
+    out, size = [encode_header(roots)], 0
     async for cid, block in blocks:
         if cid.is_identity:
             continue

@@ -145,7 +145,7 @@ _ROWS = (
     _row(r"repo lock|lock is already held|connection refused|connection reset", _gone),
     # Pins. A block that is pinned may not be removed; these sentences also say "not", so they come first.
     _row(r"is pinned (?:recursively|indirectly)|already (?:recursively )?pinned|pinned: ", _conflict),
-    _row(r"pinned indirectly under", _conflict),
+    _row(r"pinned indirectly under|pinned via ", _conflict),
     _row(r"(\S+) is not pinned|not pinned or pinned indirectly|not recursively pinned", _missing("pin")),
     # What is not there.
     _row(r"ipld: could not find ([^\s;\"]+)", _missing("block")),

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
-from .....schemas.cid import CID, CODECS
-from .....schemas.errors import BadRequest, InvalidContent, TooLarge
+from .....schemas.cid import CID
 from ...store.pins import PinRecord
 from ...unixfs.reader import load
+from ..given import given_block
 from ..reading import BlockReads
 from .node import Node
 
@@ -29,14 +29,8 @@ class BlockRows(BlockReads, Node):
 
     @handles(subjects.BLOCK_PUT)
     async def block_put(self, ask: ipfs.BlockPut, content: AsyncIterator[bytes]) -> ipfs.BlockStat:
-        """Raises InvalidContent if the block is not the one that `ask.cid` names."""
-        data = bytearray()
-        async for chunk in content:
-            data += chunk
-            if len(data) > ipfs.MAX_BLOCK_BYTES:
-                raise TooLarge("data", limit=ipfs.MAX_BLOCK_BYTES)
-        block = bytes(data)
-        cid = _cid_of(ask, block)
+        """Raises as `given_block` does, and with `pin` NotFound for the first block below that is missing."""
+        cid, block = await given_block(ask, content)
         async with self._store.session() as session:
             await session.put(cid, block)
             if ask.pin:
@@ -58,14 +52,3 @@ class BlockRows(BlockReads, Node):
         if removed:
             await self.tell(subjects.REMOVED, ipfs.BlockGone(cid=str(cid), at=self.now()))
         return ipfs.BlockRemoved(cid=str(cid), removed=removed)
-
-
-def _cid_of(ask: ipfs.BlockPut, block: bytes) -> CID:
-    if ask.cid is not None:
-        cid = CID.parse(ask.cid)
-        if not cid.matches(block):
-            raise InvalidContent("data", "is not the block that the CID names", cid=str(cid))
-        return cid
-    if ask.format not in CODECS:
-        raise BadRequest("format", f"{ask.format!r} is not one of {', '.join(CODECS)}")
-    return CID.of(CODECS[ask.format], block, hash_name=ask.hash)

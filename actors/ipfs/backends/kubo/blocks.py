@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any
+from typing import Literal
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
-from .....schemas.cid import CID, CODECS, HASHES
-from .....schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, TooLarge
-from ...remote.kubo import FilePart
+from .....schemas.cid import CID
+from .....schemas.errors import NotFound, NotSupported
+from .....schemas.rows import Event
 from ...remote.kubo_errors import kubo_error
+from ..given import given_block
 from ..reading import BlockReads
 from .daemon import Daemon, content_path, field_of
 
 __all__ = ["BlockRows", "PinRows"]
+
+PinnedMode = ipfs.PinMode | Literal["indirect"]
+_MODES: tuple[ipfs.PinMode, ...] = ("recursive", "direct")
 
 
 class BlockRows(BlockReads, Daemon):
@@ -23,29 +27,10 @@ class BlockRows(BlockReads, Daemon):
 
     @handles(subjects.BLOCK_PUT)
     async def block_put(self, ask: ipfs.BlockPut, content: AsyncIterator[bytes]) -> ipfs.BlockStat:
-        """Raises InvalidContent if the block is not the one that `ask.cid` names: it is not sent on then."""
-        block = bytearray()
-        async for piece in content:
-            block += piece
-            if len(block) > ipfs.MAX_BLOCK_BYTES:
-                raise TooLarge("data", limit=ipfs.MAX_BLOCK_BYTES)
-        codec, hash_name = ask.format, ask.hash
-        if ask.cid is not None:
-            cid = CID.parse(ask.cid)
-            if not cid.matches(bytes(block)):
-                raise InvalidContent("data", "is not the block that the CID names", cid=str(cid))
-            codec, hash_name = cid.codec_name, HASHES[cid.hash_code][0]
-        elif codec not in CODECS:
-            raise BadRequest("format", f"{codec!r} is not one of {', '.join(CODECS)}")
-        put = await self._rpc.call(
-            "block/put",
-            upload=[FilePart("block", bytes(block))],
-            cid_codec=codec,
-            mhtype=hash_name,
-            pin=ask.pin,
-        )
-        stored = CID.parse(field_of(put, "Key", str))
-        return ipfs.BlockStat(cid=str(stored), size_bytes=len(block), format=stored.codec_name)
+        """Raises as `given_block` does: nothing is sent on then."""
+        cid, block = await given_block(ask, content)
+        await self.put_block(cid, block, pin=ask.pin)
+        return ipfs.BlockStat(cid=str(cid), size_bytes=len(block), format=cid.codec_name)
 
     @handles(subjects.BLOCK_STAT)
     async def block_stat(self, ask: ipfs.BlockRequest) -> ipfs.BlockStat:
@@ -69,61 +54,71 @@ class BlockRows(BlockReads, Daemon):
 
 
 class PinRows(Daemon):
-    """`pin.*`."""
+    """`pin.*`. Paths are followed here, so that what is wrong with one is told as everywhere else."""
 
     @handles(subjects.PIN)
     async def pin(self, ask: ipfs.PinRequest) -> ipfs.Pinned:
         """Kubo fetches what it lacks. Raises NotSupported for `expires_in_s`: its pins do not expire."""
         if ask.expires_in_s is not None:
             raise NotSupported("Kubo's pins do not expire", field="expires_in_s")
-        path = content_path(ask.cid, ask.path)
-        done = await self.last_line("pin/add", path, recursive=ask.recursive, name=ask.name, progress=False)
-        cid = _only(done)
+        cid = await self.resolve(CID.parse(ask.cid), ask.path)
+        await self._rpc.call("pin/add", content_path(str(cid)), recursive=ask.recursive, name=ask.name)
         mode: ipfs.PinMode = "recursive" if ask.recursive else "direct"
-        await self._tell_pinned(cid, mode, ask.name)
-        return ipfs.Pinned(cid=cid, pinned=True, mode=mode, name=ask.name)
+        await self._tell(subjects.PINNED, str(cid), mode, ask.name)
+        return ipfs.Pinned(cid=str(cid), pinned=True, mode=mode, name=ask.name)
 
     @handles(subjects.UNPIN)
     async def unpin(self, ask: ipfs.PinRemove) -> ipfs.Pinned:
-        cid = _only(await self._rpc.call("pin/rm", content_path(ask.cid, ask.path)))
-        await self.tell(subjects.UNPINNED, ipfs.PinChanged(cid=cid, mode="recursive", at=self.now()))
-        return ipfs.Pinned(cid=cid, pinned=False)
+        cid = await self.resolve(CID.parse(ask.cid), ask.path)
+        pin = await self._pin_of(cid)
+        if pin is None:
+            raise NotFound("pin", str(cid))
+        await self._rpc.call("pin/rm", content_path(str(cid)))
+        await self._tell(subjects.UNPINNED, str(cid), pin.mode, pin.name)
+        return ipfs.Pinned(cid=str(cid), pinned=False)
 
     @handles(subjects.PINS)
     async def pins(self, ask: ipfs.PinList) -> AsyncIterator[ipfs.Pin]:
-        """Recursive and direct pins; when they were made, Kubo does not know."""
-        for mode in ("recursive", "direct"):
-            if ask.type not in ("all", mode):
-                continue
+        """When pins were made, Kubo does not know."""
+        if ask.cid is not None:
+            pin = await self._pin_of(CID.parse(ask.cid))
+            if pin and ask.type in ("all", pin.mode) and ask.name in (None, pin.name):
+                yield pin
+            return
+        for mode in _MODES if ask.type == "all" else (ask.type,):
             async with aclosing(self._rpc.lines("pin/ls", type=mode, stream=True, names=True)) as lines:
                 async for line in lines:
-                    pin = _pin(line, mode)
-                    if ask.name in (None, pin.name) and (ask.cid is None or _same(ask.cid, pin.cid)):
+                    pin = ipfs.Pin(cid=field_of(line, "Cid", str), mode=mode, name=line.get("Name") or None)
+                    if ask.name in (None, pin.name):
                         yield pin
 
     @handles(subjects.PIN_UPDATE)
     async def pin_update(self, ask: ipfs.PinUpdate) -> ipfs.Pinned:
-        old, new = content_path(ask.from_cid), content_path(ask.to_cid)
-        await self._rpc.call("pin/update", old, new, unpin=ask.unpin)
-        cid = str(CID.parse(ask.to_cid))
-        await self._tell_pinned(cid, "recursive", None)
-        return ipfs.Pinned(cid=cid, pinned=True, mode="recursive")
+        """Kubo drops the pin's name on the way; it is given again."""
+        old, new = CID.parse(ask.from_cid), CID.parse(ask.to_cid)
+        before = await self._pin_of(old)
+        if before is None or before.mode != "recursive":
+            raise NotFound("pin", str(old))
+        await self._rpc.call("pin/update", content_path(str(old)), content_path(str(new)), unpin=ask.unpin)
+        after = await self._pin_of(new)
+        if before.name and (after is None or after.name != before.name):
+            await self._rpc.call("pin/add", content_path(str(new)), recursive=True, name=before.name)
+        await self._tell(subjects.PINNED, str(new), "recursive", before.name)
+        if ask.unpin and old.multihash != new.multihash:
+            await self._tell(subjects.UNPINNED, str(old), "recursive", before.name)
+        return ipfs.Pinned(cid=str(new), pinned=True, mode="recursive", name=before.name)
 
-    async def _tell_pinned(self, cid: str, mode: ipfs.PinMode, name: str | None) -> None:
-        await self.tell(subjects.PINNED, ipfs.PinChanged(cid=cid, mode=mode, name=name, at=self.now()))
+    async def _pin_of(self, cid: CID) -> ipfs.Pin | None:
+        """The pin that a DAG has itself, as its root."""
+        for mode in _MODES:
+            try:
+                told = await self._rpc.call("pin/ls", content_path(str(cid)), type=mode, names=True)
+            except NotFound:
+                continue
+            for key, facts in field_of(told, "Keys", dict).items():
+                return ipfs.Pin(cid=key, mode=mode, name=facts.get("Name") or None)
+        return None
 
-
-def _only(answer: Any) -> str:
-    """The one CID of `{"Pins": [cid]}`."""
-    pins = field_of(answer, "Pins", list)
-    if len(pins) != 1 or not isinstance(pins[0], str):
-        raise InvalidContent("reply", "Kubo's answer has no usable Pins")
-    return pins[0]
-
-
-def _pin(line: Any, mode: ipfs.PinMode) -> ipfs.Pin:
-    return ipfs.Pin(cid=field_of(line, "Cid", str), mode=mode, name=line.get("Name") or None)
-
-
-def _same(one: str, other: str) -> bool:
-    return CID.parse(one).multihash == CID.parse(other).multihash
+    async def _tell(self, row: Event[ipfs.PinChanged], cid: str, mode: PinnedMode, name: str | None) -> None:
+        if mode != "indirect":
+            await self.tell(row, ipfs.PinChanged(cid=cid, mode=mode, name=name, at=self.now()))

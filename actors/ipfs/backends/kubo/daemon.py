@@ -9,9 +9,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .....schemas.cid import CID
+from .....schemas.cid import CID, CODEC_NAMES, HASHES
 from .....schemas.errors import InvalidContent, NotFound, TooLarge
-from ...remote.kubo import KuboRpc
+from ...remote.kubo import FilePart, KuboRpc
 from ..reading import Reading
 
 __all__ = ["Daemon", "KuboBlocks", "content_path", "field_of"]
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_BLOCK_BYTES = 2 * 1024 * 1024
+# Older daemons want to be told that a larger block is meant.
+KUBO_BLOCK_BYTES = 1024 * 1024
 
 
 class Daemon(Reading):
@@ -39,6 +41,21 @@ class Daemon(Reading):
 
     async def close(self) -> None:
         await self._rpc.close()
+
+    async def put_block(self, cid: CID, block: bytes, *, pin: bool = False) -> None:
+        """Store a block, and pin what it links to; raises NotFound(what="block") for what is not there."""
+        if not cid.is_identity:
+            put = await self._rpc.call(
+                "block/put",
+                upload=[FilePart("block", block)],
+                cid_codec=cid.codec_name if cid.codec in CODEC_NAMES else "raw",
+                mhtype=HASHES[cid.hash_code][0],
+                allow_big_block=len(block) > KUBO_BLOCK_BYTES or None,
+            )
+            if CID.parse(field_of(put, "Key", str)).multihash != cid.multihash:
+                raise InvalidContent("reply", "Kubo stored the block under another CID", cid=str(cid))
+        if pin:
+            await self._rpc.call("pin/add", content_path(str(cid)), recursive=True)
 
     async def read_whole(self, command: str, *args: str, limit: int, **options: Any) -> bytes:
         """All bytes of an answer that must not be long; raises TooLarge."""

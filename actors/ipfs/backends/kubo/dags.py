@@ -10,9 +10,17 @@ from typing import Any
 from .....bus import handles
 from .....schemas import dag, subjects
 from .....schemas.cid import CID
-from .....schemas.errors import BadRequest, InvalidContent
+from .....schemas.errors import BusError, InvalidContent
+from .....schemas.ipfs import MAX_BLOCK_BYTES
+from ...car.importing import MAX_LISTED_ROOTS
+from ...car.read import Car, open_car
+from ...car.write import write_blocks
+from ...codecs.dagstat import dag_stat
+from ...codecs.traversal import locate
 from ...remote.kubo import FilePart
-from ..embedded.dags import FORMATS
+from ...remote.kubo_errors import kubo_error
+from ...unixfs.reader import load
+from ..given import given_node
 from ..reading import DagReads
 from .daemon import Daemon, content_path, field_of
 
@@ -24,16 +32,10 @@ class DagRows(DagReads, Daemon):
 
     @handles(subjects.DAG_PUT)
     async def dag_put(self, ask: dag.DagPut, content: AsyncIterator[bytes]) -> dag.DagPutReply:
-        codec = ask.codec or FORMATS.get(ask.format, ask.format)
-        put = await self._rpc.call(
-            "dag/put", upload=[FilePart("node", content)],
-            store_codec=codec, input_codec=ask.given_codec, pin=ask.pin, hash=ask.hash,
-        )  # fmt: skip
-        cid = _link(put, "Cid")
-        facts = await self._rpc.call("block/stat", cid, offline=True)
-        return dag.DagPutReply(
-            cid=cid, format=CID.parse(cid).codec_name, pin=ask.pin, size_bytes=field_of(facts, "Size", int)
-        )
+        """The node becomes a block here, by the rules of every back end."""
+        cid, block = await given_node(ask, content)
+        await self.put_block(cid, block, pin=ask.pin)
+        return dag.DagPutReply(cid=str(cid), format=cid.codec_name, pin=ask.pin, size_bytes=len(block))
 
     @handles(subjects.DAG_STAT)
     async def dag_stat(self, ask: dag.DagStatRequest) -> dag.DagStat:
@@ -58,18 +60,17 @@ class DagRows(DagReads, Daemon):
 
     @handles(subjects.DAG_IMPORT)
     async def dag_import(self, ask: dag.DagImport, content: AsyncIterator[bytes]) -> dag.DagImported:
-        roots: list[dag.ImportedRoot] = []
-        blocks = size_bytes = 0
-        part = FilePart("dag.car", _pieces(content))
-        lines = self._rpc.lines("dag/import", upload=[part], pin_roots=ask.pin_roots, stats=True)
-        async with aclosing(lines):
+        """Every block is checked here before it is sent on; of a file that is wrong nothing is pinned."""
+        car = _CheckedCar(content)
+        problems: dict[CID, str | None] = {}
+        part = FilePart("dag.car", car.pieces())
+        async with aclosing(self._rpc.lines("dag/import", upload=[part], pin_roots=ask.pin_roots)) as lines:
             async for line in lines:
                 if line.get("Root"):
-                    roots.append(_root(line["Root"], pinned=ask.pin_roots))
-                if line.get("Stats"):
-                    blocks = field_of(line["Stats"], "BlockCount", int)
-                    size_bytes = field_of(line["Stats"], "BlockBytesCount", int)
-        return dag.DagImported(roots=roots[:1000], blocks=blocks, size_bytes=size_bytes)
+                    problem = line["Root"].get("PinErrorMsg") or None
+                    problems[CID.parse(_link(line["Root"], "Cid"))] = problem
+        roots = [_imported(root, problems) for root in dict.fromkeys(car.roots)]
+        return dag.DagImported(roots=roots[:MAX_LISTED_ROOTS], blocks=car.blocks, size_bytes=car.size_bytes)
 
     @handles(subjects.DAG_EXPORT)
     async def dag_export(self, ask: dag.DagExport) -> AsyncIterator[dag.CarHead | bytes]:
@@ -90,16 +91,26 @@ class DagRows(DagReads, Daemon):
 
     @handles(subjects.REFS)
     async def refs(self, ask: dag.Refs) -> AsyncIterator[dag.Ref]:
+        root = (await locate(self._source, CID.parse(ask.cid), ask.path)).cid
+        await load(self._source, root)
         lines = self._rpc.lines(
-            "refs", content_path(ask.cid, ask.path), format="<src> <dst> <linkname>",
+            "refs", content_path(str(root)), format="<src> <dst> <linkname>",
             recursive=ask.recursive, unique=ask.unique, max_depth=ask.max_depth,
         )  # fmt: skip
         async with aclosing(lines):
             async for line in lines:
                 if line.get("Err"):
-                    raise InvalidContent("refs", str(line["Err"]))
+                    raise await self._what_is_missing(root, str(line["Err"]))
                 source, cid, name = f"{field_of(line, 'Ref', str)} ".split(" ", 2)
                 yield dag.Ref(source=source, cid=cid, name=name.rstrip(" "))
+
+    async def _what_is_missing(self, root: CID, said: str) -> BusError:
+        """Kubo says that a walk failed, but not where: it is walked again until it does."""
+        try:
+            await dag_stat(self._source, [root], temp_folder=self._temp)
+        except BusError as found:
+            return found
+        return kubo_error("refs", said, subject=str(root))
 
     @handles(subjects.REFS_LOCAL)
     async def refs_local(self, ask: dag.LocalRefs) -> AsyncIterator[dag.LocalRef]:
@@ -120,16 +131,30 @@ def _cid_text(link: Any) -> str:
     return text
 
 
-def _root(told: Any, *, pinned: bool) -> dag.ImportedRoot:
-    problem = told.get("PinErrorMsg") or None
-    return dag.ImportedRoot(cid=_link(told, "Cid"), pinned=pinned and problem is None, error=problem)
+def _imported(root: CID, problems: dict[CID, str | None]) -> dag.ImportedRoot:
+    """What became of a root; `problems` has those that Kubo has told of."""
+    problem = problems.get(root)
+    return dag.ImportedRoot(cid=str(root), pinned=root in problems and problem is None, error=problem)
 
 
-async def _pieces(content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-    """The content as bytes; raises BadRequest for none at all, which Kubo would take for a success."""
-    empty = True
-    async for piece in content:
-        empty = False
-        yield bytes(piece)
-    if empty:
-        raise BadRequest("data", "there is no CAR")
+class _CheckedCar:
+    """A CAR file on its way: read, checked and written again. `roots`, `blocks` and `size_bytes` are what it
+    has had so far."""
+
+    def __init__(self, content: AsyncIterable[bytes]) -> None:
+        self.roots: list[CID] = []
+        self.blocks = self.size_bytes = 0
+        self._content = content
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Raises InvalidContent as `open_car` does."""
+        car = await open_car(self._content, max_block_bytes=MAX_BLOCK_BYTES)
+        self.roots = car.roots
+        async for piece in write_blocks(car.roots, self._counted(car)):
+            yield piece
+
+    async def _counted(self, car: Car) -> AsyncIterator[tuple[CID, bytes]]:
+        async for cid, block in car.blocks():
+            self.blocks += 1
+            self.size_bytes += len(block)
+            yield cid, block

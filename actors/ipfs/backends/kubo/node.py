@@ -42,6 +42,8 @@ class RepoRows(Daemon):
                     raise Unavailable(f"Kubo could not collect everything: {line['Error']}")
                 removed += 1
         after = await self._rpc.call("repo/stat")
+        # Not every daemon tells of each block.
+        removed = removed or max(0, field_of(before, "NumObjects", int) - field_of(after, "NumObjects", int))
         freed = max(0, field_of(before, "RepoSize", int) - field_of(after, "RepoSize", int))
         collected = ipfs.Collected(
             removed_blocks=removed, freed_bytes=freed, kept_blocks=field_of(after, "NumObjects", int),
