@@ -16,7 +16,7 @@ from cidbus.actors.ipfs.codecs.walk import children
 from cidbus.actors.ipfs.store.store import BlockStore
 from cidbus.actors.ipfs.unixfs.directory import build_directory
 from cidbus.actors.ipfs.unixfs.importer import Node
-from cidbus.actors.ipfs.unixfs.listing import ls, resolve
+from cidbus.actors.ipfs.unixfs.listing import ls
 from cidbus.actors.ipfs.unixfs.profiles import DEFAULT_PROFILE
 from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
 from cidbus.http_bridge import serve
@@ -50,10 +50,9 @@ def wide(new_blocks):
 @pytest.mark.parametrize("number", [0, 777, ENTRIES - 1])
 async def test_an_entry_is_found_by_reading_the_shards_on_its_way(wide, number):
     blocks, root = wide
-    for find in (resolve, locate):
-        blocks.read.clear()
-        await find(blocks, root, name_of(number))
-        assert len(blocks.read) <= MAX_DEPTH, find
+    blocks.read.clear()
+    await locate(blocks, root, name_of(number))
+    assert len(blocks.read) <= MAX_DEPTH
 
 
 async def test_the_first_entries_are_listed_before_the_rest_is_read(wide):

@@ -13,7 +13,7 @@ from cidbus.actors.ipfs.unixfs.profiles import PROFILES, V0_2015, V1_2025, Profi
 from cidbus.actors.ipfs.unixfs.reader import BLOCKS_AHEAD, open_file, read_file, small_file
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
 from cidbus.schemas.cid import CID, RAW
-from cidbus.schemas.errors import BadRequest, NotFound, NotSupported, UnsatisfiableRange
+from cidbus.schemas.errors import BadRequest, NotAFile, NotFound, UnsatisfiableRange
 
 TINY = Profile("tiny", 1, True, 4, 3, "block-bytes")
 TINY_V0 = Profile("tiny-v0", 0, False, 4, 3, "links-bytes")
@@ -132,7 +132,7 @@ async def test_a_directory_a_link_and_another_codec_are_not_files(blocks):
         await open_file(blocks, blocks.directory())
     with pytest.raises(BadRequest, match="is a symbolic link, not a file"):
         await open_file(blocks, blocks.place(unixfs.symlink_block(b"x")))
-    with pytest.raises(NotSupported, match="dag-cbor"):
+    with pytest.raises(NotAFile, match="dag-cbor"):
         await open_file(blocks, blocks.place(b"\xa0", 0x71))
 
 

@@ -14,7 +14,7 @@ from cidbus.actors.ipfs.unixfs.profiles import PROFILES, V0_2015, V1_2025, Profi
 from cidbus.actors.ipfs.unixfs.tar import tar_stream
 from cidbus.actors.ipfs.unixfs.tree import Tree
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
-from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, TooLarge
+from cidbus.schemas.errors import BadRequest, InvalidContent, NotAFile, NotFound, TooLarge
 
 SHARDED = Profile("sharded", 1, True, 16, 3, "block-bytes", shard_above_bytes=0)
 names = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=40).filter(
@@ -148,7 +148,7 @@ async def test_a_missing_block_ends_the_stream_with_its_name(blocks):
 
 
 async def test_a_block_of_another_codec_is_not_supported(blocks):
-    with pytest.raises(NotSupported, match="dag-cbor"):
+    with pytest.raises(NotAFile, match="dag-cbor"):
         await archive(blocks, blocks.directory(("a", blocks.place(b"\xa0", 0x71))))
 
 

@@ -17,11 +17,10 @@ from ..codecs import dagpb
 from ..codecs.dagpb import Link, Links
 from . import unixfs
 from .hamt import Place, Shard
-from .names import split_path
 from .reader import load
 from .unixfs import UnixFS, decode_node
 
-__all__ = ["Entry", "resolve", "resolve_steps", "lookup", "ls", "stat", "links_of", "links_below"]
+__all__ = ["Entry", "lookup", "ls", "stat", "links_of", "links_below"]
 
 
 class Entry(NamedTuple):
@@ -33,27 +32,6 @@ class Entry(NamedTuple):
     type: EntryType
     size_bytes: int
     dag_size_bytes: int
-
-
-async def resolve(source: BlockSource, cid: CID, path: str = "") -> CID:
-    """The CID at a path below a CID; raises as `resolve_steps` does."""
-    return (await resolve_steps(source, cid, path))[-1]
-
-
-async def resolve_steps(source: BlockSource, cid: CID, path: str = "") -> list[CID]:
-    """The CID, and the one that each name of the path leads to.
-
-    Raises NotFound(what="path") when a name is not there or stands below a file, NotSupported when the path
-    goes through a symbolic link, BadRequest(field="path") for `.`, `..` and more than 256 names, and
-    InvalidContent for a broken directory.
-    """
-    steps = [cid]
-    for name in split_path(path):
-        found = await _lookup(source, steps[-1], name, path)
-        if found is None:
-            raise NotFound("path", path, missing=name, cid=str(steps[-1]))
-        steps.append(found)
-    return steps
 
 
 async def ls(source: BlockSource, cid: CID, *, details: bool = True) -> AsyncIterator[Entry]:
@@ -97,9 +75,8 @@ async def links_below(source: BlockSource, cid: CID, node: UnixFS, links: Links)
             walks.append((below, below.places()))
 
 
-async def stat(source: BlockSource, cid: CID, path: str = "") -> Stat:
-    """What is at a path: a file, directory or symbolic link, or else a plain block."""
-    cid = await resolve(source, cid, path)
+async def stat(source: BlockSource, cid: CID) -> Stat:
+    """What a CID is: a file, directory or symbolic link, or else a plain block."""
     block = await load(source, cid)
     links = dagpb.decode(block, cid).links if cid.codec == DAG_PB else []
     node = _unixfs(block, cid)
@@ -115,11 +92,6 @@ async def stat(source: BlockSource, cid: CID, path: str = "") -> Stat:
         codec=cid.codec_name,
         target=target,
     )
-
-
-async def _lookup(source: BlockSource, cid: CID, name: str, path: str) -> CID | None:
-    node, links = await _open(source, cid)
-    return None if node is None else await lookup(source, cid, node, links, name, path)
 
 
 async def lookup(
@@ -153,11 +125,9 @@ async def _shard_below(source: BlockSource, shard: Shard, place: Place) -> Shard
 
 
 async def _open(source: BlockSource, cid: CID) -> tuple[UnixFS | None, Links]:
-    """The checked UnixFS node of a DAG-PB block, or None for a block that is a leaf."""
-    if cid.codec == RAW:
-        return None, Links()
+    """The checked UnixFS node of a DAG-PB block, or None for a block of another codec."""
     if cid.codec != DAG_PB:
-        raise NotSupported(f"no paths go through {cid.codec_name} blocks", field="path", codec=cid.codec_name)
+        return None, Links()
     return decode_node(await load(source, cid), cid)
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from ....schemas.cid import CID, DAG_PB, RAW
-from ....schemas.errors import InvalidContent, NotAFile, NotSupported, UnsatisfiableRange
+from ....schemas.errors import InvalidContent, NotAFile, UnsatisfiableRange
 from ..blocks import BlockSource
 from ..codecs.dagpb import Links
 from . import unixfs
@@ -57,13 +57,11 @@ def node_of(block: bytes, cid: CID) -> tuple[UnixFS, Links]:
 async def open_file(source: BlockSource, cid: CID) -> File:
     """The file at a CID, its root block read and checked.
 
-    Raises NotAFile for a directory or symbolic link, NotSupported for a codec that holds no
-    files, InvalidContent for a broken node, and what `BlockSource.get` raises.
+    Raises NotAFile for a directory, a symbolic link or a codec that holds no files, InvalidContent for a
+    broken node, and what `BlockSource.get` raises.
     """
     if cid.codec not in (RAW, DAG_PB):
-        raise NotSupported(
-            f"{cid} is a {cid.codec_name} block, not a file", field="cid", codec=cid.codec_name
-        )
+        raise NotAFile(str(cid), f"{cid.codec_name} block")
     node, links = node_of(await load(source, cid), cid)
     if not node.is_file:
         raise NotAFile(str(cid), _TYPES.get(node.type, "directory"))

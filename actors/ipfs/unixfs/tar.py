@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple
 
 from ....schemas.cid import CID, DAG_PB, RAW
-from ....schemas.errors import BadRequest, InvalidContent, NotSupported, TooLarge
+from ....schemas.errors import BadRequest, InvalidContent, NotAFile, NotSupported, TooLarge
 from ..blocks import BlockSource
 from ..codecs.dagpb import Link, Links
 from . import unixfs
@@ -174,9 +174,7 @@ def _header(path: str, node: UnixFS) -> bytes:
 
 async def _open(source: BlockSource, cid: CID) -> _Item:
     if cid.codec not in (RAW, DAG_PB):
-        raise NotSupported(
-            f"{cid} is a {cid.codec_name} block, not a file", field="cid", codec=cid.codec_name
-        )
+        raise NotAFile(str(cid), f"{cid.codec_name} block")
     node, links = node_of(await load(source, cid), cid)
     if node.type == unixfs.METADATA:
         raise NotSupported(f"{cid} is a metadata node, not a file", field="cid")

@@ -12,9 +12,9 @@ from cidbus.actors.ipfs.car.entity import EntityBytes
 from cidbus.actors.ipfs.car.importing import import_car
 from cidbus.actors.ipfs.car.trail import Trail
 from cidbus.actors.ipfs.car.write import write_car
+from cidbus.actors.ipfs.codecs.traversal import locate
 from cidbus.actors.ipfs.unixfs.directory import build_directory
 from cidbus.actors.ipfs.unixfs.importer import Node, import_bytes
-from cidbus.actors.ipfs.unixfs.listing import resolve
 from cidbus.actors.ipfs.unixfs.profiles import Profile
 from cidbus.schemas.cid import CID, RAW
 
@@ -86,7 +86,7 @@ async def test_the_gateway_of_kubo_sends_the_same_blocks(
         assert answer.status == 200
         theirs = await cars.read(await answer.read())
     trail = Trail(blocks)
-    target = await resolve(trail, tree, path)
+    target = (await locate(trail, tree, path)).cid
     key, _, value = query.partition("&")[0].partition("=")
     options = {"scope": value} if key == "dag-scope" else {"entity_bytes": EntityBytes.parse(value)}
     car = await ours(blocks, target, path_blocks=trail.cids, dups=dups == "y", **options)

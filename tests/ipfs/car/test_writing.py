@@ -11,10 +11,10 @@ from cidbus.actors.ipfs.car.entity import EntityBytes
 from cidbus.actors.ipfs.car.trail import Trail
 from cidbus.actors.ipfs.car.write import MAX_WAITING, write_car
 from cidbus.actors.ipfs.codecs.dagpb import Link, encode
+from cidbus.actors.ipfs.codecs.traversal import locate
 from cidbus.actors.ipfs.unixfs import unixfs
 from cidbus.actors.ipfs.unixfs.directory import build_directory
 from cidbus.actors.ipfs.unixfs.importer import Node, import_bytes
-from cidbus.actors.ipfs.unixfs.listing import resolve
 from cidbus.actors.ipfs.unixfs.profiles import Profile
 from cidbus.actors.ipfs.unixfs.reader import BLOCKS_AHEAD, read_file
 from cidbus.actors.ipfs.unixfs.unixfs import UnixFS
@@ -248,7 +248,7 @@ async def test_the_blocks_of_the_path_come_first(blocks, cars):
     sub = blocks.directory(("file", target), ("other", leaf("gone")))
     top = blocks.directory(("sub", sub))
     trail = Trail(blocks)
-    assert await resolve(trail, top, "sub/file") == target
+    assert (await locate(trail, top, "sub/file")).cid == target
     assert trail.cids == [top, sub]
     below = await written(cars, blocks, target)
     assert await written(cars, blocks, target, path_blocks=trail.cids) == [top, sub, *below]
@@ -261,7 +261,7 @@ async def test_the_shards_on_the_way_are_blocks_of_the_path(slow, new_blocks, ca
     root = await hamt(blocks, map(str, range(200)))
     shards = set(await written(cars, blocks, root, scope="entity"))
     trail = Trail(blocks)
-    target = await resolve(trail, root, "77")
+    target = (await locate(trail, root, "77")).cid
     assert target == leaf("77")
     assert trail.cids[0] == root
     assert len(trail.cids) > 1
