@@ -1,6 +1,7 @@
 """The gateway against nginx, which serves the same bytes from disk: single blocks and a file of 1 MiB.
 
 Needs `wrk` and `nginx` (Debian's packages of those names); nginx runs one process, as the bridge does.
+Where there is a Kubo daemon (see `kubo.py`), its gateway is measured in the same run.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 
 from cidbus.bus.server import free_port
 
+from .kubo import Kubo, kubo_binary, kubo_daemon
 from .ratio import Ratio, alternate
 from .small import wrk
 from .system import Measured, measured_system
@@ -59,7 +62,10 @@ async def compare(rounds: int) -> list[Ratio]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         async with measured_system() as system, nginx(folder) as files:
-            return [await fetched(system, folder, files, what, rounds) for what in FETCHED]
+            ratios = [await fetched(system, folder, files, what, rounds) for what in FETCHED]
+            if kubo_binary() is not None:
+                ratios += await against_kubo(system, folder / "kubo", rounds)
+            return ratios
 
 
 async def fetched(system: Measured, folder: Path, files: str, what: str, rounds: int) -> Ratio:
@@ -71,6 +77,36 @@ async def fetched(system: Measured, folder: Path, files: str, what: str, rounds:
     return await alternate(
         ratio, rounds, lambda: wrk(ours, CONNECTIONS), lambda: wrk(f"{files}/{size}", CONNECTIONS)
     )
+
+
+async def against_kubo(system: Measured, folder: Path, rounds: int) -> list[Ratio]:
+    """The same fetches from the gateway of a Kubo daemon, which has the same blocks."""
+    folder.mkdir()
+    ratios = []
+    async with kubo_daemon(folder) as kubo:
+        for what, (size, query) in FETCHED.items():
+            content = os.urandom(size)
+            cid = await add(system, content)
+            await add_to_kubo(kubo, content, cid)
+            ours, theirs = f"{system.info.http}/ipfs/{cid}{query}", f"{kubo.gateway}/ipfs/{cid}{query}"
+            ratio = Ratio(f"{what} by the gateway, {CONNECTIONS} connections, against Kubo's", "req/s")
+            ratios.append(
+                await alternate(
+                    ratio, rounds, partial(wrk, ours, CONNECTIONS), partial(wrk, theirs, CONNECTIONS)
+                )
+            )
+    return ratios
+
+
+async def add_to_kubo(kubo: Kubo, content: bytes, cid: str) -> None:
+    form = aiohttp.FormData()
+    form.add_field("file", content, filename="content")
+    query = "cid-version=1&raw-leaves=true&chunker=size-1048576"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{kubo.rpc}/api/v0/add?{query}", data=form) as reply,
+    ):
+        assert (await reply.json(content_type=None))["Hash"] == cid
 
 
 async def add(system: Measured, content: bytes) -> str:
