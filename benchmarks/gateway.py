@@ -88,13 +88,10 @@ async def against_kubo(system: Measured, folder: Path, rounds: int) -> list[Rati
             content = os.urandom(size)
             cid = await add(system, content)
             await add_to_kubo(kubo, content, cid)
-            ours, theirs = f"{system.info.http}/ipfs/{cid}{query}", f"{kubo.gateway}/ipfs/{cid}{query}"
+            ours = partial(wrk, f"{system.info.http}/ipfs/{cid}{query}", CONNECTIONS)
+            theirs = partial(wrk, f"{kubo.gateway}/ipfs/{cid}{query}", CONNECTIONS)
             ratio = Ratio(f"{what} by the gateway, {CONNECTIONS} connections, against Kubo's", "req/s")
-            ratios.append(
-                await alternate(
-                    ratio, rounds, partial(wrk, ours, CONNECTIONS), partial(wrk, theirs, CONNECTIONS)
-                )
-            )
+            ratios.append(await alternate(ratio, rounds, ours, theirs))
     return ratios
 
 

@@ -1,5 +1,7 @@
-"""A real Kubo daemon to compare with: the binary that CIDBUS_KUBO names, or `ipfs` on the PATH; offline, on free
-ports, with a repository of its own."""
+"""A real Kubo daemon to compare with: the binary that CIDBUS_KUBO names, or `ipfs` on the PATH.
+
+It runs offline, on free ports, with a repository of its own.
+"""
 
 from __future__ import annotations
 
