@@ -21,13 +21,13 @@ def put(blocks, value, codec: int = DAG_CBOR) -> CID:
 async def test_a_path_of_nothing_is_the_block_itself(blocks):
     cid = put(blocks, {"a": 1})
     found = await resolve(blocks, cid)
-    assert found == (cid, DAG_CBOR, "", {"a": 1}, [cid])
+    assert found[:5] == (cid, DAG_CBOR, "", {"a": 1}, [cid])
 
 
 async def test_keys_and_places_lead_into_a_block(blocks):
     cid = put(blocks, {"a": [{"b": "here"}]})
     found = await resolve(blocks, cid, "/a/0/b/")
-    assert found == (cid, DAG_CBOR, "a/0/b", "here", [cid])
+    assert found[:5] == (cid, DAG_CBOR, "a/0/b", "here", [cid])
 
 
 @pytest.mark.parametrize("codec", [DAG_CBOR, DAG_JSON])
@@ -35,13 +35,13 @@ async def test_a_link_on_the_way_leads_to_its_block(blocks, codec):
     child = put(blocks, {"name": "child", "list": [1, 2]}, codec)
     cid = put(blocks, {"links": [child]}, codec)
     found = await resolve(blocks, cid, "links/0/list/1")
-    assert found == (child, codec, "list/1", 2, [cid, child])
+    assert found[:5] == (child, codec, "list/1", 2, [cid, child])
 
 
 async def test_a_link_at_the_end_is_the_block_behind_it(blocks):
     child = put(blocks, {"a": 1})
     cid = put(blocks, {"child": child})
-    assert (await resolve(blocks, cid, "child")) == (child, DAG_CBOR, "", {"a": 1}, [cid, child])
+    assert (await resolve(blocks, cid, "child"))[:5] == (child, DAG_CBOR, "", {"a": 1}, [cid, child])
 
 
 async def test_the_block_behind_the_last_link_is_not_read_to_locate_it(blocks):
@@ -76,7 +76,7 @@ async def test_a_name_below_a_unixfs_directory_is_an_entry(blocks):
     inner = blocks.directory(("b", data))
     cid = blocks.directory(("Links", blocks.directory()), ("a", inner))
     found = await resolve(blocks, cid, "a/b/authors/0/name")
-    assert found == (data, DAG_CBOR, "authors/0/name", "Ada", [cid, inner, data])
+    assert found[:5] == (data, DAG_CBOR, "authors/0/name", "Ada", [cid, inner, data])
     assert (await locate(blocks, cid, "Links")).cid == blocks.directory()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 
 from ....bus import CHUNK_BYTES, answers_at_once, handles
@@ -16,7 +18,7 @@ from ..car.trail import Trail
 from ..car.write import write_car
 from ..codecs.dagstat import dag_stat, refs
 from ..codecs.registry import codec_named, encode
-from ..codecs.traversal import locate, resolve
+from ..codecs.traversal import INLINE_BYTES, locate, resolve
 from ..unixfs.listing import ls, stat
 from ..unixfs.reader import load, open_file, small_file
 from ..unixfs.tar import tar_stream
@@ -115,7 +117,8 @@ class DagReads(Reading):
         else:
             found = await resolve(self._source, CID.parse(ask.cid), ask.path)
             cid, remainder = found.cid, found.remainder
-            node = encode(codec, found.value, limit_bytes=dag.MAX_NODE_BYTES)
+            write = partial(encode, codec, found.value, limit_bytes=dag.MAX_NODE_BYTES)
+            node = write() if found.block_bytes < INLINE_BYTES else await asyncio.to_thread(write)
         yield dag.DagHead(cid=str(cid), codec=ask.output_codec, remainder=remainder, size_bytes=len(node))
         yield node
 

@@ -10,6 +10,7 @@ is `Data` or `Links/0/Hash`, and what is neither is the name of a link, as in Ku
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, NoReturn
 
@@ -31,6 +32,8 @@ Pathing = Literal["auto", "dag"]
 
 # Blocks that are nothing but a link to the next: a path goes through so many blocks and no more.
 MAX_BLOCKS = MAX_LOOKUP_DEPTH
+# A block of 2 MiB made to be slow takes a second to decode: from here on, others may go on meanwhile.
+INLINE_BYTES = 128 * 1024
 
 
 class Located(NamedTuple):
@@ -46,13 +49,14 @@ class Located(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """Where a path ends, as in `Located`, the codec of that block, and the value that stands there."""
+    """Where a path ends, as in `Located`, that block's codec and size, and the value that stands there."""
 
     cid: CID
     codec: int
     remainder: str
     value: Value
     roots: list[CID]
+    block_bytes: int
 
 
 async def locate(source: BlockSource, cid: CID, path: str = "", *, pathing: Pathing = "auto") -> Located:
@@ -71,7 +75,7 @@ async def resolve(source: BlockSource, cid: CID, path: str = "", *, pathing: Pat
     """What stands at a path below a CID; raises as `locate` does, for the last block too."""
     walk = await _follow(source, cid, path, pathing)
     value = await walk.value()
-    return Resolved(walk.cid, walk.cid.codec, "/".join(walk.inside), value, walk.roots)
+    return Resolved(walk.cid, walk.cid.codec, "/".join(walk.inside), value, walk.roots, walk.block_bytes)
 
 
 async def _follow(source: BlockSource, cid: CID, path: str, pathing: Pathing) -> _Walk:
@@ -90,13 +94,14 @@ class _Walk:
         self._source, self._path, self._pathing = source, path, pathing
         self._value: Value = None
         self._is_read = False
+        self.block_bytes = 0
 
     def place(self) -> Located:
         return Located(self.cid, "/".join(self.inside), self.roots)
 
     async def value(self) -> Value:
         if not self._is_read:
-            self._read(await load(self._source, self.cid))
+            await self._read(await load(self._source, self.cid))
         return self._value
 
     async def step(self, name: str) -> None:
@@ -107,7 +112,7 @@ class _Walk:
             if self.cid.codec == DAG_PB and (link := await self._linked(block, name)) is not None:
                 self._cross(link)
                 return
-            self._read(block)
+            await self._read(block)
             if type(self._value) is CID:
                 self._cross(self._value)  # a block that is nothing but a link
         self._value = self._below(self._value, name)
@@ -124,8 +129,12 @@ class _Walk:
         if len(self.roots) > MAX_BLOCKS + 1:
             raise BadRequest("path", f"leads through more than {MAX_BLOCKS} blocks", limit=MAX_BLOCKS)
 
-    def _read(self, block: bytes) -> None:
-        self._value, self._is_read = decode(self.cid.codec, block, self.cid), True
+    async def _read(self, block: bytes) -> None:
+        if len(block) < INLINE_BYTES:
+            self._value = decode(self.cid.codec, block, self.cid)
+        else:
+            self._value = await asyncio.to_thread(decode, self.cid.codec, block, self.cid)
+        self._is_read, self.block_bytes = True, len(block)
 
     async def _linked(self, block: bytes, name: str) -> CID | None:
         """What a DAG-PB block links to under a name, or None where the data model is to be asked."""
