@@ -1,4 +1,4 @@
-"""A real Kubo daemon for tests: offline, on free ports, with a repository of its own.
+"""A real Kubo daemon for tests: alone, on free ports, with a repository of its own.
 
 The binary is the one that CIDBUS_KUBO names, or `ipfs` on the PATH; without one, tests that ask for the
 `kubo` fixture are skipped. A folder of tests gets it with
@@ -27,8 +27,10 @@ STOP_S = 20
 class KuboDaemon:
     """One daemon: where it listens, and the command line of its repository."""
 
-    def __init__(self, binary: str, repo: Path, *init_options: str) -> None:
+    def __init__(self, binary: str, repo: Path, *init_options: str, online: bool = False) -> None:
+        """One that is `online` knows nobody either, but asks, publishes and connects."""
         self.repo = repo
+        self._mode = [] if online else ["--offline"]
         self._binary = binary
         self._env = os.environ | {"IPFS_PATH": str(repo), "IPFS_TELEMETRY": "off"}
         self.run("init", "--profile=test", *init_options)
@@ -47,7 +49,7 @@ class KuboDaemon:
     def start(self) -> None:
         """Start the daemon and wait until it is ready."""
         self._process = subprocess.Popen(
-            [self._binary, "daemon", "--offline"],
+            [self._binary, "daemon", *self._mode],
             env=self._env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -89,6 +91,8 @@ class KuboDaemon:
             "Swarm": ["/ip4/127.0.0.1/tcp/0"],
         }
         config["Discovery"]["MDNS"]["Enabled"] = False
+        config["AutoTLS"] = {"Enabled": False}
+        config["Routing"] = {"Type": "dhtserver", "DelegatedRouters": []}
         path.write_text(json.dumps(config))
 
     def _read_more(self) -> None:

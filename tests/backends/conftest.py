@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from kubo_daemon import kubo  # noqa: F401
+from kubo_daemon import KuboDaemon, kubo, kubo_binary  # noqa: F401
 
 from cidbus.bus.testing import server_is_missing
 
@@ -16,6 +16,7 @@ from .differences import DIFFERENCES
 from .places import Place, cidbus_over_http, place_of
 
 # `kubo` asks a real Kubo, `kubo-rpc` the Kubo RPC of another cidbus, so that there is always somebody to ask.
+# A module may name other places (`PLACES`): `kubo-online` asks a real Kubo that would ask others, if it knew any.
 WRITERS = ["embedded", "kubo", "kubo-rpc", "simulation"]
 READERS = [*WRITERS, "gateway"]
 
@@ -23,6 +24,7 @@ READERS = [*WRITERS, "gateway"]
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "place" in metafunc.fixturenames:
         names = READERS if "reader" in metafunc.fixturenames else WRITERS
+        names = getattr(metafunc.module, "PLACES", names)
         metafunc.parametrize("place", names, indirect=True, scope="session")
 
 
@@ -57,6 +59,9 @@ async def place(
             return await stack.enter_async_context(cidbus_over_http(folder / "other"))
 
         settings = {"backend": name}
+        if name == "kubo-online":
+            url = request.getfixturevalue("online_kubo").rpc_url
+            settings = {"backend": "kubo", "kubo_url": url, "fetch_timeout_s": "1"}
         if name == "kubo":
             settings |= {"kubo_url": request.getfixturevalue("kubo").rpc_url}
         if name == "kubo-rpc":
@@ -67,6 +72,17 @@ async def place(
             settings |= {"gateways": url}
         opened = await stack.enter_async_context(place_of(name, folder / "here", **settings))
         yield Place(name, opened.bus, home or opened.bus)
+
+
+@pytest.fixture(scope="session")
+def online_kubo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KuboDaemon]:
+    """A daemon that is on a network, on which it is alone."""
+    binary = kubo_binary()
+    if binary is None:
+        pytest.skip("no Kubo: set CIDBUS_KUBO to the path of an ipfs binary")
+    daemon = KuboDaemon(binary, tmp_path_factory.mktemp("kubo"), online=True)
+    yield daemon
+    daemon.stop()
 
 
 @pytest.fixture(scope="session")

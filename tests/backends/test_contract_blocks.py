@@ -125,22 +125,30 @@ async def test_an_empty_block_is_a_block(place):
 async def test_a_missing_block_is_not_found_and_named(reader, fresh):
     cid = absent(fresh())
     for ask in (
-        reader.read(subjects.BLOCK_GET, ipfs.BlockRequest(cid=cid)),
-        reader.ask(subjects.BLOCK_STAT, ipfs.BlockRequest(cid=cid)),
+        lambda: reader.read(subjects.BLOCK_GET, ipfs.BlockRequest(cid=cid)),
+        lambda: reader.ask(subjects.BLOCK_STAT, ipfs.BlockRequest(cid=cid)),
     ):
         with pytest.raises(NotFound) as missing:
-            await ask
+            await ask()
         assert (missing.value.what, missing.value.name) == ("block", cid)
 
 
 async def test_what_is_no_cid_is_refused(reader):
     for ask in (
-        reader.read(subjects.BLOCK_GET, ipfs.BlockRequest(cid=NO_CID)),
-        reader.ask(subjects.BLOCK_STAT, ipfs.BlockRequest(cid=NO_CID)),
+        lambda: reader.read(subjects.BLOCK_GET, ipfs.BlockRequest(cid=NO_CID)),
+        lambda: reader.ask(subjects.BLOCK_STAT, ipfs.BlockRequest(cid=NO_CID)),
     ):
         with pytest.raises(BadRequest) as refused:
-            await ask
+            await ask()
         assert refused.value.field == "cid"
+
+
+async def test_another_node_is_given_what_is_here_and_nothing_else(place, fresh):
+    cid = await place.put_block(fresh())
+    head, block = await place.read(subjects.BLOCK_WANT, ipfs.BlockRequest(cid=cid))
+    assert (head.cid, block) == (cid, fresh())
+    with pytest.raises(NotFound):
+        await place.read(subjects.BLOCK_WANT, ipfs.BlockRequest(cid=absent(fresh())))
 
 
 async def test_a_removed_block_is_gone_and_others_are_told(place, fresh):

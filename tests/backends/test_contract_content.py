@@ -456,7 +456,7 @@ async def test_what_is_no_directory_has_no_entries(reader, fresh, path):
 
 async def test_a_node_of_data_is_no_file(reader, fresh):
     cid = await reader.put_node({"about": fresh().decode()}, format="cbor")
-    with pytest.raises(NotSupported):
+    with pytest.raises(NotAFile):
         await reader.cat(cid)
 
 

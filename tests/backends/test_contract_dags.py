@@ -173,13 +173,13 @@ async def test_a_path_goes_through_directories(reader, fresh):
 async def test_a_path_that_is_not_there_is_not_found(reader, fresh):
     root = await reader.put_node({"about": fresh().decode()})
     for ask in (
-        reader.ask(subjects.DAG_RESOLVE, dag.DagPath(cid=root, path="nothing")),
-        get(reader, root, "nothing"),
-        reader.export(root, "nothing"),
-        reader.items(subjects.REFS, dag.Refs(cid=root, path="nothing")),
+        lambda: reader.ask(subjects.DAG_RESOLVE, dag.DagPath(cid=root, path="nothing")),
+        lambda: get(reader, root, "nothing"),
+        lambda: reader.export(root, "nothing"),
+        lambda: reader.items(subjects.REFS, dag.Refs(cid=root, path="nothing")),
     ):
         with pytest.raises(NotFound) as missing:
-            await ask
+            await ask()
         assert (missing.value.what, missing.value.missing) == ("path", "nothing")
 
 

@@ -32,7 +32,7 @@ def _make(name: BackendName, settings: IpfsSettings, folder: Path) -> Backend:
             others = [_fetcher(other, settings) for other in settings.backend if other != "embedded"]
             return EmbeddedBackend(folder, settings, others)
         case "kubo":
-            return KuboBackend(_rpc(settings), folder / "temp")
+            return KuboBackend(_rpc(settings), folder / "temp", timeout_s=settings.fetch_timeout_s)
         case "gateway":
             return GatewayBackend(_gateways(settings), folder / "temp")
         case "simulation":

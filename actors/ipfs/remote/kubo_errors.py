@@ -143,6 +143,8 @@ _ROWS = (
     _row(r"no space left on device|disk quota exceeded", lambda said: StorageFull(f"Kubo: {said.message}")),
     _row(r"context canceled|shutting down|pinner closed|use of closed network", _gone),
     _row(r"repo lock|lock is already held|connection refused|connection reset", _gone),
+    _row(r"online mode|run offline", _unsupported),
+    _row(r"no connected peers|connect \S+ failure|failed to dial", _gone),
     # Pins. A block that is pinned may not be removed; these sentences also say "not", so they come first.
     _row(r"is pinned (?:recursively|indirectly)|already (?:recursively )?pinned|pinned: ", _conflict),
     _row(r"pinned indirectly under|pinned via ", _conflict),
@@ -157,16 +159,17 @@ _ROWS = (
     _row(r"no key named (\S+)|no key by the given name|is not a known key|key not found", _missing("key")),
     _row(r"could not resolve name|cannot resolve: |DNSLink lookup", _missing("name")),
     _row(r"routing: not found|failed to find any peer|peer not found|no addresses", _missing("peer")),
+    _row(r"conn not found", _missing("peer")),
     # What is there already, or in the way.
-    _row(r"already exists|already has entry by that name|directory not empty", _conflict),
+    _row(r"already exists|already has entry by that name|directory not empty|there is a key", _conflict),
     _row(r"use -r to remove|can't remove some files", _conflict),
-    _row(r"sequence number must be greater|existing IPNS record has sequence", _conflict),
     # What cannot be done there.
-    _row(r"online mode|run offline|(?:while|currently) offline|not enabled|not implemented", _unsupported),
+    _row(r"(?:while|currently) offline|not enabled|not implemented", _unsupported),
     _row(r"removed, use|operation not supported|not (?:yet )?supported|disabled in config", _unsupported),
     # What was asked wrongly.
     _row(r"block is over (\d+) ?MiB", lambda said: TooLarge("block", limit=int(said.name) << 20)),
     _row(r"chunker", _bad("chunker")),
+    _row(r"sequence number must be greater|existing IPNS record has sequence", _bad("sequence")),
     _row(r"cannot (?:create|overwrite|remove|rename|import) key with name 'self'", _bad("key")),
     _row(r"invalid path|not a valid path|path does not have enough components", _bad("path")),
     _row(r"this dag node is a directory", lambda said: NotAFile(said.name, "directory")),

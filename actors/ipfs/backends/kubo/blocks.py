@@ -25,6 +25,14 @@ _MODES: tuple[ipfs.PinMode, ...] = ("recursive", "direct")
 class BlockRows(BlockReads, Daemon):
     """`block.*`."""
 
+    @handles(subjects.BLOCK_WANT)
+    async def block_want(self, ask: ipfs.BlockRequest) -> AsyncIterator[ipfs.BlockHead | bytes]:
+        """From the daemon alone: nodes that asked each other in turn would never end."""
+        cid = CID.parse(ask.cid)
+        block = cid.digest if cid.is_identity else await self._source.get_here(cid)
+        yield ipfs.BlockHead(cid=str(cid), size_bytes=len(block))
+        yield block
+
     @handles(subjects.BLOCK_PUT)
     async def block_put(self, ask: ipfs.BlockPut, content: AsyncIterator[bytes]) -> ipfs.BlockStat:
         """Raises as `given_block` does: nothing is sent on then."""

@@ -30,10 +30,13 @@ class Daemon(Reading):
 
     name = "kubo"
 
-    def __init__(self, rpc: KuboRpc, temp_folder: Path) -> None:
+    _source: KuboBlocks
+
+    def __init__(self, rpc: KuboRpc, temp_folder: Path, *, timeout_s: float | None = None) -> None:
+        """`timeout_s` is how long the daemon may search its network for one block."""
         self._rpc = rpc
         self._temp = temp_folder
-        self._source = KuboBlocks(rpc)
+        self._source = KuboBlocks(rpc, timeout_s)
 
     async def open(self) -> None:
         log.info("requests are answered by the Kubo daemon at %s", self._rpc.url)
@@ -81,16 +84,25 @@ class Daemon(Reading):
 class KuboBlocks:
     """A BlockSource over the daemon: each block is asked for, and checked against its CID."""
 
-    def __init__(self, rpc: KuboRpc) -> None:
-        self._rpc = rpc
+    def __init__(self, rpc: KuboRpc, timeout_s: float | None = None) -> None:
+        self._rpc, self._timeout_s = rpc, timeout_s
 
     def get_now(self, cid: CID) -> bytes | None:
         return cid.digest if cid.is_identity else None
 
     async def get(self, cid: CID) -> bytes:
-        """Raises NotFound(what="block"), InvalidContent if the daemon sends something else."""
+        """Raises NotFound(what="block"), InvalidContent if the daemon sends something else, and
+        DeadlineExceeded if its network was searched in vain."""
+        return await self._get(cid)
+
+    async def get_here(self, cid: CID) -> bytes:
+        """As `get`, but without asking the daemon's peers."""
+        return await self._get(cid, offline=True)
+
+    async def _get(self, cid: CID, *, offline: bool | None = None) -> bytes:
         block = bytearray()
-        async with aclosing(self._rpc.read("block/get", str(cid))) as pieces:
+        pieces = self._rpc.read("block/get", str(cid), timeout_s=self._timeout_s, offline=offline)
+        async with aclosing(pieces):
             async for piece in pieces:
                 block += piece
                 if len(block) > MAX_BLOCK_BYTES:

@@ -12,9 +12,10 @@ from typing import Any
 from .....bus import handles
 from .....schemas import ipfs, names, routing, subjects
 from .....schemas.cid import CID
-from .....schemas.errors import NotFound, Unavailable
+from .....schemas.errors import BadRequest, NotFound, Unavailable
 from .....schemas.routing import PeerRecord, Tried
-from ...remote.kubo import FilePart
+from ...ipns.name import IpnsName
+from ...remote.kubo_errors import kubo_error
 from .daemon import Daemon, content_path, field_of
 from .naming import NameRows
 
@@ -22,7 +23,7 @@ __all__ = ["RepoRows", "RoutingRows"]
 
 METHOD = "kubo"
 # Types of Kubo's query events (libp2p's routing.QueryEventType).
-FINAL_PEER, PROVIDER = 2, 4
+FINAL_PEER, QUERY_ERROR, PROVIDER = 2, 3, 4
 MAX_BAD = 1000
 _BAD_BLOCK = re.compile(r"block (\S+) (?:was corrupt|\()", re.IGNORECASE)
 _UNITS = {"ns": 1e-6, "µs": 1e-3, "us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -121,7 +122,7 @@ class RoutingRows(NameRows):
     @handles(subjects.FIND_PROVIDERS)
     async def find_providers(self, ask: routing.FindProviders) -> routing.FoundProviders:
         found, tried = await self._query(
-            PROVIDER, "routing/findprovs", ask.cid, num_providers=ask.num_providers
+            PROVIDER, "routing/findprovs", str(CID.parse(ask.cid)), num_providers=ask.num_providers
         )
         providers = found[: ask.num_providers]
         return routing.FoundProviders(
@@ -131,7 +132,11 @@ class RoutingRows(NameRows):
 
     @handles(subjects.FIND_PEER)
     async def find_peer(self, ask: routing.FindPeer) -> routing.FoundPeer:
-        found, tried = await self._query(FINAL_PEER, "routing/findpeer", ask.peer_id)
+        try:
+            peer_id = IpnsName.parse(ask.peer_id).peer_id
+        except BadRequest as error:
+            raise BadRequest("peer_id", str(error.problem)) from None
+        found, tried = await self._query(FINAL_PEER, "routing/findpeer", peer_id)
         return routing.FoundPeer(
             peer_id=ask.peer_id, responses=found, peers_found=len(found),
             reason=None if found else _reason(tried), tried=[tried],
@@ -146,6 +151,8 @@ class RoutingRows(NameRows):
         try:
             async with aclosing(self._rpc.lines(command, subject, **options)) as events:
                 async for event in events:
+                    if event.get("Type") == QUERY_ERROR:
+                        error = event.get("Extra") or error
                     for peer in (event.get("Responses") or ()) if event.get("Type") == wanted else ():
                         peer_id = field_of(peer, "ID", str)
                         found[peer_id] = PeerRecord(
@@ -160,7 +167,10 @@ class RoutingRows(NameRows):
 
     @handles(subjects.PROVIDE)
     async def provide(self, ask: routing.Provide) -> routing.Provided:
+        """Raises NotFound(what="block") if the daemon itself has it not, Unavailable if it has no peers."""
         cid = CID.parse(ask.cid)
+        if not await self._source.has(cid):
+            raise NotFound("block", str(cid))
         async with aclosing(self._rpc.lines("routing/provide", str(cid), recursive=ask.recursive)) as events:
             async for _ in events:
                 pass
@@ -179,15 +189,9 @@ class RoutingRows(NameRows):
 
     @handles(subjects.ROUTING_PUT)
     async def routing_put(self, ask: routing.RoutingPut) -> routing.RoutingStored:
-        part = FilePart("record", ask.value)
-        async with aclosing(
-            self._rpc.lines("routing/put", ask.key, upload=[part], allow_offline=True)
-        ) as events:
-            async for _ in events:
-                pass
-        return routing.RoutingStored(
-            key=ask.key, tried=[Tried(method=METHOD, endpoint=self._rpc.url, found=1)]
-        )
+        await self.name_put(names.NamePut(name=ask.key, record=ask.value))
+        tried = [Tried(method=METHOD, endpoint=self._rpc.url, found=1)]
+        return routing.RoutingStored(key=ask.key, tried=tried)
 
     # ---- connections ------------------------------------------------------------------------------------
 
@@ -215,12 +219,11 @@ class RoutingRows(NameRows):
 
     @handles(subjects.SWARM_DISCONNECT)
     async def swarm_disconnect(self, ask: routing.SwarmDisconnect) -> routing.SwarmConnected:
-        await self._rpc.call("swarm/disconnect", ask.address)
+        done = await self._rpc.call("swarm/disconnect", ask.address)
+        for said in done.get("Strings") or ():
+            if not said.endswith("success"):  # with status 200
+                raise kubo_error("swarm/disconnect", said, subject=ask.address)
         return routing.SwarmConnected(address=ask.address, connected=False)
-
-
-def _peer_record(told: Any) -> PeerRecord:
-    return PeerRecord(id=field_of(told, "ID", str), addrs=list(told.get("Addrs") or ()), method=METHOD)
 
 
 def _reason(tried: Tried) -> str:
