@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,31 +17,16 @@ from cidbus.schemas.rows import Request, Stream
 from cidbus.schemas.subjects import calls
 
 from .places import Place, cidbus_over_http, place_of
+from .servers import Answer, server
 
 CID = "bafkreiatxvweutqyqpnb2jh5penk2rk3pmiyibvgvze57jlsldw6k3sllu"
 MIB = 1 << 20
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@asynccontextmanager
-async def daemon(answer: Answer) -> AsyncIterator[str]:
-    """The address of a server that answers every call so."""
-    app = web.Application(client_max_size=1 << 30)
-    app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager
 async def over(answer: Answer, folder: Path, **settings: str) -> AsyncIterator[Place]:
     async with (
-        daemon(answer) as url,
+        server(answer) as url,
         place_of("kubo", folder, backend="kubo", kubo_url=url, **settings) as place,
     ):
         yield place

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
 from .....schemas.cid import CID
+from .....schemas.errors import NotFound
 from ...codecs.dagstat import refs
 from ...store.diskset import DiskSet
 from ...store.pins import PinRecord
+from .fetching import fetch_dag
 from .node import Node
 
 __all__ = ["PinRows"]
+
+FETCHES = 3
 
 
 class PinRows(Node):
@@ -20,11 +24,12 @@ class PinRows(Node):
 
     @handles(subjects.PIN)
     async def pin(self, ask: ipfs.PinRequest) -> ipfs.Pinned:
-        """Raises NotFound for the first block that is not here."""
+        """What is not here is fetched first; raises NotFound for the first block that nobody has."""
         cid = await self.resolve(CID.parse(ask.cid), ask.path)
         expires_at = None if ask.expires_in_s is None else self.now() + ask.expires_in_s
         mode: ipfs.PinMode = "recursive" if ask.recursive else "direct"
-        pin = await self._store.pins.add(PinRecord(cid, mode, ask.name, expires_at))
+        record = PinRecord(cid, mode, ask.name, expires_at)
+        pin = await self._fetched(cid, lambda: self._store.pins.add(record), whole=ask.recursive)
         self._announcer.add(pin.cid)
         await self.tell(subjects.PINNED, self.pin_changed(pin))
         return _pinned(pin)
@@ -68,11 +73,30 @@ class PinRows(Node):
     async def pin_update(self, ask: ipfs.PinUpdate) -> ipfs.Pinned:
         old, new = CID.parse(ask.from_cid), CID.parse(ask.to_cid)
         before = self._store.pins.get(old)
-        pin = await self._store.pins.update(old, new, unpin=ask.unpin)
+        pin = await self._fetched(new, lambda: self._store.pins.update(old, new, unpin=ask.unpin))
         await self.tell(subjects.PINNED, self.pin_changed(pin))
         if before is not None and ask.unpin and before.key != pin.key:
             await self.tell(subjects.UNPINNED, self.pin_changed(before))
         return _pinned(pin)
+
+    async def _fetched(
+        self, cid: CID, change: Callable[[], Awaitable[PinRecord]], *, whole: bool = True
+    ) -> PinRecord:
+        """Make a change that needs a DAG here, or its root; what it lacks is fetched.
+
+        Until the pin is written a collection may take what has come, so it may have to be fetched again.
+        """
+        for _ in range(FETCHES):
+            try:
+                return await change()
+            except NotFound as missing:
+                if missing.details.get("what") != "block":
+                    raise
+            if whole:
+                await fetch_dag(self._source, cid, temp_folder=self._temp)
+            else:
+                await self._source.get(cid)
+        return await change()
 
 
 def _pinned(pin: PinRecord) -> ipfs.Pinned:
