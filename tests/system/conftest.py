@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import psutil
 import pytest
+from kubo_daemon import kubo  # noqa: F401
 
 from cidbus.bus.testing import server_is_missing
 from cidbus.data_dir import Info

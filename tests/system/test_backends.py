@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from kubo_daemon import kubo  # noqa: F401
 
 from .conftest import pattern, running_system
 
@@ -55,6 +54,20 @@ async def test_a_system_reads_and_pins_what_another_has(backend, option):
                     assert await answer.read() == CONTENT[:-1]
             async with near.post("/api/v0/cat", params={"arg": cid}) as answer:
                 assert await answer.read() == CONTENT
+
+
+async def test_a_request_may_say_who_answers():
+    async with running_system() as far:
+        cid = (await far.add(CONTENT))["cid"]
+        async with cidbus_up("--backend", "embedded,kubo", "--kubo", far.info.http) as near:
+            async with near.get("/api/v0/mcp/ipfs/version?backend=kubo") as answer:
+                assert (await answer.json())["backend"].startswith("kubo ")
+            async with near.get(f"/api/v0/mcp/ipfs/cat/{cid}?backend=kubo") as answer:
+                assert await answer.read() == CONTENT
+            async with near.get(f"/api/v0/mcp/ipfs/block/stat/{cid}") as answer:
+                assert answer.status == 404
+            async with near.get(f"/api/v0/mcp/ipfs/cat/{cid}?backend=gateway") as answer:
+                assert (answer.status, (await answer.json())["field"]) == (400, "backend")
 
 
 async def test_a_system_may_keep_everything_in_a_kubo_daemon(kubo):
