@@ -24,6 +24,7 @@ from .process import end_with_parent
 
 __all__ = ["EmbeddedServer", "free_port", "render_config", "server_binary"]
 
+PORTS_TRIED = 3
 START_S = 10.0
 STOP_S = 10.0
 
@@ -97,6 +98,7 @@ class EmbeddedServer:
         self.data_dir = data_dir
         self.host = host
         self.port = port or free_port(host)
+        self._may_move = not port
         self.keyring = Keyring(data_dir / "secrets")
         self._process: asyncio.subprocess.Process | None = None
 
@@ -109,7 +111,20 @@ class EmbeddedServer:
         return self._process.pid if self._process else 0
 
     async def start(self) -> None:
-        """Start the server and return once it accepts connections; raises Unavailable if it does not."""
+        """Start the server and return once it accepts connections; raises Unavailable if it does not.
+
+        A port that was found free may be somebody else's by now: then another one is taken.
+        """
+        for left in reversed(range(PORTS_TRIED if self._may_move else 1)):
+            if await self._started():
+                self._may_move = False  # from now on it is known by its address
+                return
+            if left:
+                self.port = free_port(self.host)
+        raise Unavailable(f"nats-server ended at once; see {self.data_dir / 'nats' / 'nats.log'}")
+
+    async def _started(self) -> bool:
+        """Whether it runs and listens; False if it ended at once."""
         folder = self.data_dir / "nats"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = folder / "nats.conf"
@@ -123,23 +138,23 @@ class EmbeddedServer:
             )  # fmt: skip
         try:
             async with asyncio.timeout(START_S):
-                await self._until_listening()
+                return await self._until_listening()
         except TimeoutError:
             await self.stop()
             raise Unavailable(f"nats-server did not start; see {folder / 'nats.log'}") from None
 
-    async def _until_listening(self) -> None:
+    async def _until_listening(self) -> bool:
         assert self._process is not None
         ours = f'"server_name":"{server_name(self.keyring)}"'.encode()
         while True:
             if self._process.returncode is not None:
-                raise Unavailable(f"nats-server ended at once; see {self.data_dir / 'nats' / 'nats.log'}")
+                return False
             with contextlib.suppress(OSError):
                 reader, writer = await asyncio.open_connection(self.host, self.port)
                 greeting = await reader.readline()
                 writer.close()
                 if ours in greeting:  # and not another server's on the same port
-                    return
+                    return True
             await asyncio.sleep(0.02)
 
     async def wait(self) -> int:

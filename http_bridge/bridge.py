@@ -19,9 +19,11 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestPayloadError
+from pydantic import ValidationError
 
 from ..bus import Bus
 from ..schemas.errors import BadRequest, BusError, Busy, Forbidden
+from ..schemas.wire import bad_request
 from .marks import mark
 from .problems import OPERATION_ID, NoRoom, conceal, problem
 from .settings import BridgeSettings
@@ -90,6 +92,8 @@ class Bridge:
                 response = await handler(request, operation_id)
             except BusError as error:
                 response = tell(error, operation_id)
+            except ValidationError as error:
+                response = tell(bad_request(error), operation_id)  # a part of the request made no ask
             except (ConnectionError, RequestPayloadError) as error:
                 # Either the client is gone and reads this no more, or its body breaks HTTP's framing.
                 response = tell(BadRequest("body", f"it broke off: {error}"), operation_id)

@@ -11,7 +11,9 @@ from ..schemas.errors import BadRequest, BusError
 __all__ = ["ByteRange", "BadRanges", "read_range", "matches_any", "MAX_RANGES"]
 
 MAX_RANGES = 16
-_SPEC = re.compile(r"[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.ASCII)
+# Longer than any content; a number above it says the same, and fits where positions are kept in 64 bits.
+MAX_POSITION = 10**18
+_SPEC = re.compile(r"[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII)
 _ETAG = re.compile(r'[ \t]*(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")[ \t]*(?:,|$)')
 
 
@@ -58,16 +60,22 @@ def read_range(value: str) -> ByteRange | None:
 
 def _one(spec: str) -> ByteRange:
     found = _SPEC.fullmatch(spec)
-    first, last = found.groups() if found else ("", "")
-    if first and last:
-        if int(last) < int(first):
+    first, last = (_position(text) for text in (found.groups() if found else ("", "")))
+    if first is not None and last is not None:
+        if last < first:
             raise BadRequest("Range", f"the last byte {last} is before the first {first}")
-        return ByteRange(int(first), int(last) - int(first) + 1)
-    if first:
-        return ByteRange(int(first), None)
-    if last:
-        return ByteRange(-int(last), None) if int(last) else ByteRange(0, 0)
+        return ByteRange(first, last - first + 1)
+    if first is not None:
+        return ByteRange(first, None)
+    if last is not None:
+        return ByteRange(-last, None) if last else ByteRange(0, 0)
     raise BadRequest("Range", f"not of the form <first>-<last>: {spec.strip()[:50]}")
+
+
+def _position(digits: str) -> int | None:
+    if not digits:
+        return None
+    return MAX_POSITION if len(digits) > len(str(MAX_POSITION)) else min(int(digits), MAX_POSITION)
 
 
 def _overlap(ranges: list[ByteRange]) -> bool:

@@ -13,6 +13,7 @@ _NO_PUBSUB = "pubsub is not offered; cidbus tells of events at /api/v0/mcp/distr
 _NO_BITSWAP = "this node speaks no bitswap: nodes ask each other for blocks on the bus"
 _NO_DHT = "this node takes no part in a DHT; `routing/…` asks the places that are configured"
 _NO_SWARM = "this node opens no libp2p connections of its own, so there is nothing to configure about them"
+_NO_CONNECTIONS = "this node opens no libp2p connections of its own"
 _NO_STOP = "a node is not stopped by a request; stop the process that runs it"
 _NO_CONFIG = "the configuration is only read here; it is set where the processes are started"
 _NO_REMOTE = "remote pinning services are not offered"
@@ -41,10 +42,13 @@ _REASONS: dict[str, tuple[str, ...]] = {
         "routing/reprovide",
     ),
     _NO_SWARM: (
-        "stats/bw", "swarm/filters", "swarm/filters/add", "swarm/filters/rm", "swarm/peering/add",
-        "swarm/peering/ls", "swarm/peering/rm", "swarm/resources", "ping", "p2p/close", "p2p/forward",
-        "p2p/listen", "p2p/ls", "p2p/stream/close", "p2p/stream/ls", "bootstrap/add", "bootstrap/add/default",
-        "bootstrap/rm", "bootstrap/rm/all",
+        "swarm/filters", "swarm/filters/add", "swarm/filters/rm", "swarm/peering/add",
+        "swarm/peering/ls", "swarm/peering/rm", "bootstrap/add", "bootstrap/add/default", "bootstrap/rm",
+        "bootstrap/rm/all",
+    ),
+    _NO_CONNECTIONS: (
+        "stats/bw", "swarm/resources", "ping", "p2p/close", "p2p/forward", "p2p/listen", "p2p/ls",
+        "p2p/stream/close", "p2p/stream/ls",
     ),
     _NO_STOP: ("shutdown",),
     _NO_CONFIG: ("config/edit", "config/replace", "config/profile/apply"),

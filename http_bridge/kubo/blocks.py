@@ -14,7 +14,7 @@ from ...schemas.varint import encode_varint
 from .command import Argument, Call, Command, Content, flag, number, text
 from .errors import Failed, words_of
 from .forms import files, whole_file
-from .paths import CidTexts, only_cid
+from .paths import CidTexts, block_at, only_cid
 
 __all__ = ["COMMANDS"]
 
@@ -24,7 +24,7 @@ HASH_CODES = {name: code for code, (name, _, _) in HASHES.items()}
 
 
 async def block_get(call: Call) -> Content:
-    ask = BlockRequest(cid=only_cid(call.arg))
+    ask = BlockRequest(cid=await block_at(call, call.arg))
     stack = AsyncExitStack()
     stream = await stack.enter_async_context(await call.bus.open(BLOCK_GET, ask))
 
@@ -37,7 +37,7 @@ async def block_get(call: Call) -> Content:
 
 
 async def block_stat(call: Call) -> dict[str, Any]:
-    found = await call.bus.request(BLOCK_STAT, BlockRequest(cid=only_cid(call.arg)))
+    found = await call.bus.request(BLOCK_STAT, BlockRequest(cid=await block_at(call, call.arg)))
     return {"Key": CidTexts(call)(found.cid), "Size": found.size_bytes}
 
 

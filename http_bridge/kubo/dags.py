@@ -13,7 +13,7 @@ from ...schemas.subjects import DAG_EXPORT, DAG_GET, DAG_IMPORT, DAG_PUT, DAG_RE
 from .command import Argument, Call, Command, Content, flag, text
 from .errors import Failed
 from .forms import files, pieces_of
-from .paths import CidTexts, content_path
+from .paths import CidTexts, block_at, content_path
 
 __all__ = ["COMMANDS"]
 
@@ -63,13 +63,7 @@ async def dag_resolve(call: Call) -> dict[str, Any]:
 async def dag_stat(call: Call) -> dict[str, Any]:
     """Sizes of the DAGs below some roots, each block of all of them counted once in the totals."""
     encode = CidTexts(call)
-    roots = []
-    for arg in call.args:
-        path = await content_path(call, arg)
-        cid = path.cid
-        if path.path:
-            cid = (await call.bus.request(DAG_RESOLVE, DagPath(cid=path.cid, path=path.path))).cid
-        roots.append(cid)
+    roots = [await block_at(call, arg) for arg in call.args]
     stat = await call.bus.request(DAG_STAT, DagStatRequest.from_fields({"cids": roots}))
     shared = stat.total_size_bytes - stat.unique_size_bytes
     ratio = stat.total_size_bytes / stat.unique_size_bytes if stat.unique_size_bytes else 1.0

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ...schemas.cid import CID
+from ...schemas.dag import DagPath
 from ...schemas.errors import BadRequest
 from ...schemas.names import NameResolve
-from ...schemas.subjects import NAME_RESOLVE
+from ...schemas.subjects import DAG_RESOLVE, NAME_RESOLVE
 from .command import Call
 from .errors import BadCall, Failed
 from .multibase import BASES, Base, base_named
 
-__all__ = ["CidTexts", "ContentPath", "content_path", "only_cid"]
+__all__ = ["CidTexts", "ContentPath", "block_at", "content_path", "only_cid"]
 
 MAX_SHOWN_CHARS = 200
 
@@ -39,6 +40,14 @@ async def content_path(call: Call, text: str) -> ContentPath:
         namespace, root, below = _split(found.path)
         path = "/".join(part for part in (below, path) if part)
     return ContentPath(_root(text, root), path)
+
+
+async def block_at(call: Call, text: str) -> str:
+    """The CID of the block that a path ends in; raises as `content_path` does, and NotFound."""
+    path = await content_path(call, text)
+    if not path.path:
+        return path.cid
+    return (await call.bus.request(DAG_RESOLVE, DagPath(cid=path.cid, path=path.path))).cid
 
 
 def only_cid(text: str) -> str:

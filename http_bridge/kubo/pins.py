@@ -8,13 +8,13 @@ from typing import Any
 import orjson
 
 from ...schemas.cid import CID
-from ...schemas.dag import DagPath, DagStatRequest, Refs
+from ...schemas.dag import DagStatRequest, Refs
 from ...schemas.errors import BusError, NotFound
 from ...schemas.ipfs import Pin, PinList, PinRemove, PinRequest, PinUpdate
-from ...schemas.subjects import DAG_RESOLVE, DAG_STAT, PIN, PIN_UPDATE, PINS, REFS, UNPIN
+from ...schemas.subjects import DAG_STAT, PIN, PIN_UPDATE, PINS, REFS, UNPIN
 from .command import Argument, Call, Command, Content, flag, text
 from .errors import Failed, words_of
-from .paths import CidTexts, content_path
+from .paths import CidTexts, block_at, content_path
 
 __all__ = ["COMMANDS"]
 
@@ -52,7 +52,7 @@ async def pin_rm(call: Call) -> dict[str, list[str]]:
 
 async def pin_update(call: Call) -> dict[str, list[str]]:
     encode = CidTexts(call)
-    old, new = [await _root(call, arg) for arg in call.args[:2]]
+    old, new = [await block_at(call, arg) for arg in call.args[:2]]
     ask = PinUpdate(from_cid=old, to_cid=new, unpin=call.flag("unpin"))
     try:
         await call.bus.request(PIN_UPDATE, ask)
@@ -113,7 +113,7 @@ async def _asked_for(call: Call, kind: str) -> AsyncIterator[dict[str, str]]:
     """The pins on the paths that were asked for; raises Failed for one that is not pinned."""
     encode = CidTexts(call)
     for arg in call.args:
-        cid = await _root(call, arg)
+        cid = await block_at(call, arg)
         found = None
         if kind != "indirect":
             async for pin in call.bus.items(PINS, PinList.from_fields({"type": kind, "cid": cid})):
@@ -137,13 +137,6 @@ async def _kept_by(call: Call, cid: str, encode: CidTexts) -> dict[str, str] | N
 
 def _shown(pin: Pin, encode: CidTexts) -> dict[str, str]:
     return {"Cid": encode(pin.cid), "Type": pin.mode, "Name": pin.name or ""}
-
-
-async def _root(call: Call, arg: str) -> str:
-    path = await content_path(call, arg)
-    if not path.path:
-        return path.cid
-    return (await call.bus.request(DAG_RESOLVE, DagPath(cid=path.cid, path=path.path))).cid
 
 
 async def pin_verify(call: Call) -> AsyncIterator[dict[str, Any]]:

@@ -89,7 +89,7 @@ async def get(call: Call) -> Content:
     pieces = _closing(stack, stream)
     if not compress:
         return Content(pieces)  # by another name than text, Kubo's client complains of it
-    return Content(_gzipped(pieces, level or 6), media_type="application/gzip")
+    return Content(_gzipped(pieces, level or 6))
 
 
 async def _gzipped(pieces: AsyncIterator[bytes], level: int) -> AsyncIterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from pathlib import Path
 
@@ -68,3 +69,13 @@ async def test_a_port_that_is_taken_is_said_with_the_log_to_read(tmp_path):
 def test_a_preferred_port_is_taken_if_it_is_free():
     port = free_port()
     assert free_port(preferred=port) == port
+
+
+async def test_a_free_port_that_somebody_takes_first_is_changed_for_another(tmp_path):
+    server = EmbeddedServer(tmp_path)
+    with socket.create_server((server.host, server.port)) as taken:
+        await server.start()
+        try:
+            assert server.port != taken.getsockname()[1]
+        finally:
+            await server.stop()

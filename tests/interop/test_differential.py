@@ -175,7 +175,6 @@ DIFFERENT_FROM_KUBO: dict[str, str] = {
     "add with a time": "Kubo repeats the time, which it does not keep either",
     "cat no CID": WORDS,
     "dag import of no CAR": WORDS,
-    "pin services": "remote pinning services are not offered",
     "key gen of a path": "a key's name is a file's name in Kubo's older releases, and stays one here",
     "name publish of no path": WORDS,
     "name resolve of none": "Kubo streams, and ends without a name and without an error",

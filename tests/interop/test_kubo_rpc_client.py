@@ -425,7 +425,7 @@ def test_what_is_not_offered_is_an_error_that_names_it(
 ):
     with pytest.raises(ClientError, match=message) as error:
         cidbus_rpc(method, *arguments)
-    assert error.value.status == 500
+    assert error.value.status == 501
 
 
 def test_a_node_alone_has_no_peers_and_knows_of_no_providers(cidbus_rpc: JavaScript):

@@ -72,7 +72,12 @@ async def test_each_block_that_stays_is_told_with_the_reason(rpc):
     assert (await rpc("block/rm", ABSENT, force=True, quiet=True)).lines == []
 
 
-async def test_only_cids_name_blocks(rpc):
+async def test_a_block_is_named_by_a_cid_or_a_path_but_removed_by_its_cid_alone(rpc):
+    leaf = (await rpc("block/put", files={"block": b"leaf"})).json["Key"]
+    node = (await rpc("dag/put", files={"node": b'{"leaf": {"/": "%b"}}' % leaf.encode()})).json
+    path = f"/ipfs/{node['Cid']['/']}/leaf"
+    assert (await rpc("block/get", path)).body == b"leaf"
+    assert (await rpc("block/stat", path)).json == {"Key": leaf, "Size": 4}
+    assert "only a CID" in (await rpc("block/rm", path)).error
     assert "invalid cid" in (await rpc("block/get", "zzz")).error
-    assert "only a CID" in (await rpc("block/stat", f"{ABSENT}/x")).error
     assert (await rpc("block/get", f"/ipfs/{ABSENT}")).error == NOT_HERE
