@@ -21,7 +21,7 @@ from ...unixfs.multipart import Form, Part, is_form
 from ...unixfs.names import check_name
 from ...unixfs.profiles import Profile, profile_asked_for
 from ...unixfs.tree import Tree
-from .daemon import field_of
+from .daemon import LONG_S, field_of
 
 __all__ = ["KuboAdding"]
 
@@ -103,7 +103,7 @@ class KuboAdding:
     async def _pin(self, cids: list[str]) -> None:
         for start in range(0, len(cids), PINS_AT_ONCE):
             some = cids[start : start + PINS_AT_ONCE]
-            await self._rpc.call("pin/add", *some, recursive=True, name=self._ask.pin_name)
+            await self._rpc.call("pin/add", *some, recursive=True, name=self._ask.pin_name, timeout_s=LONG_S)
 
     # ---- there and back ---------------------------------------------------------------------------------
 
@@ -111,7 +111,8 @@ class KuboAdding:
         ask = self._ask
         lines = self._rpc.lines(
             "add", upload=parts, wrap_with_directory=wrap, only_hash=ask.only_hash or None, pin=pin,
-            pin_name=ask.pin_name if pin else None, hash=ask.hash, **_options(self._profile),
+            pin_name=ask.pin_name if pin else None, hash=ask.hash, timeout_s=LONG_S,
+            **_options(self._profile),
         )  # fmt: skip
         async with aclosing(lines):
             async for line in lines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Literal
+from typing import NamedTuple
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
@@ -14,11 +14,10 @@ from .....schemas.rows import Event
 from ...remote.kubo_errors import kubo_error
 from ..given import given_block
 from ..reading import BlockReads
-from .daemon import Daemon, content_path, field_of
+from .daemon import LONG_S, Daemon, content_path, field_of
 
 __all__ = ["BlockRows", "PinRows"]
 
-PinnedMode = ipfs.PinMode | Literal["indirect"]
 _MODES: tuple[ipfs.PinMode, ...] = ("recursive", "direct")
 
 
@@ -70,7 +69,7 @@ class PinRows(Daemon):
         if ask.expires_in_s is not None:
             raise NotSupported("Kubo's pins do not expire", field="expires_in_s")
         cid = await self.resolve(CID.parse(ask.cid), ask.path)
-        await self._rpc.call("pin/add", content_path(str(cid)), recursive=ask.recursive, name=ask.name)
+        await self._add(cid, ask.name, recursive=ask.recursive)
         mode: ipfs.PinMode = "recursive" if ask.recursive else "direct"
         await self._tell(subjects.PINNED, str(cid), mode, ask.name)
         return ipfs.Pinned(cid=str(cid), pinned=True, mode=mode, name=ask.name)
@@ -91,14 +90,14 @@ class PinRows(Daemon):
         if ask.cid is not None:
             pin = await self._pin_of(CID.parse(ask.cid))
             if pin and ask.type in ("all", pin.mode) and ask.name in (None, pin.name):
-                yield pin
+                yield ipfs.Pin(cid=pin.cid, mode=pin.mode, name=pin.name)
             return
         for mode in _MODES if ask.type == "all" else (ask.type,):
             async with aclosing(self._rpc.lines("pin/ls", type=mode, stream=True, names=True)) as lines:
                 async for line in lines:
-                    pin = ipfs.Pin(cid=field_of(line, "Cid", str), mode=mode, name=line.get("Name") or None)
-                    if ask.name in (None, pin.name):
-                        yield pin
+                    name = line.get("Name") or None
+                    if ask.name in (None, name):
+                        yield ipfs.Pin(cid=field_of(line, "Cid", str), mode=mode, name=name)
 
     @handles(subjects.PIN_UPDATE)
     async def pin_update(self, ask: ipfs.PinUpdate) -> ipfs.Pinned:
@@ -107,16 +106,21 @@ class PinRows(Daemon):
         before = await self._pin_of(old)
         if before is None or before.mode != "recursive":
             raise NotFound("pin", str(old))
-        await self._rpc.call("pin/update", content_path(str(old)), content_path(str(new)), unpin=ask.unpin)
+        paths = content_path(str(old)), content_path(str(new))
+        await self._rpc.call("pin/update", *paths, unpin=ask.unpin, timeout_s=LONG_S)
         after = await self._pin_of(new)
         if before.name and (after is None or after.name != before.name):
-            await self._rpc.call("pin/add", content_path(str(new)), recursive=True, name=before.name)
+            await self._add(new, before.name, recursive=True)
         await self._tell(subjects.PINNED, str(new), "recursive", before.name)
         if ask.unpin and old.multihash != new.multihash:
             await self._tell(subjects.UNPINNED, str(old), "recursive", before.name)
         return ipfs.Pinned(cid=str(new), pinned=True, mode="recursive", name=before.name)
 
-    async def _pin_of(self, cid: CID) -> ipfs.Pin | None:
+    async def _add(self, cid: CID, name: str | None, *, recursive: bool) -> None:
+        path = content_path(str(cid))
+        await self._rpc.call("pin/add", path, recursive=recursive, name=name, timeout_s=LONG_S)
+
+    async def _pin_of(self, cid: CID) -> _Kept | None:
         """The pin that a DAG has itself, as its root."""
         for mode in _MODES:
             try:
@@ -124,9 +128,18 @@ class PinRows(Daemon):
             except NotFound:
                 continue
             for key, facts in field_of(told, "Keys", dict).items():
-                return ipfs.Pin(cid=key, mode=mode, name=facts.get("Name") or None)
+                return _Kept(key, mode, facts.get("Name") or None)
         return None
 
-    async def _tell(self, row: Event[ipfs.PinChanged], cid: str, mode: PinnedMode, name: str | None) -> None:
-        if mode != "indirect":
-            await self.tell(row, ipfs.PinChanged(cid=cid, mode=mode, name=name, at=self.now()))
+    async def _tell(
+        self, row: Event[ipfs.PinChanged], cid: str, mode: ipfs.PinMode, name: str | None
+    ) -> None:
+        await self.tell(row, ipfs.PinChanged(cid=cid, mode=mode, name=name, at=self.now()))
+
+
+class _Kept(NamedTuple):
+    """A pin as Kubo tells of it."""
+
+    cid: str
+    mode: ipfs.PinMode
+    name: str | None

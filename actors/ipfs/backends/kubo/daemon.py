@@ -14,13 +14,15 @@ from .....schemas.errors import InvalidContent, NotFound, TooLarge
 from ...remote.kubo import FilePart, KuboRpc
 from ..reading import Reading
 
-__all__ = ["Daemon", "KuboBlocks", "content_path", "field_of"]
+__all__ = ["LONG_S", "Daemon", "KuboBlocks", "content_path", "field_of"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 MAX_BLOCK_BYTES = 2 * 1024 * 1024
+# How long the daemon may be silent over what takes long: pinning, counting, taking in the last of an upload.
+LONG_S = 600.0
 # Older daemons want to be told that a larger block is meant.
 KUBO_BLOCK_BYTES = 1024 * 1024
 
@@ -58,17 +60,7 @@ class Daemon(Reading):
             if CID.parse(field_of(put, "Key", str)).multihash != cid.multihash:
                 raise InvalidContent("reply", "Kubo stored the block under another CID", cid=str(cid))
         if pin:
-            await self._rpc.call("pin/add", content_path(str(cid)), recursive=True)
-
-    async def read_whole(self, command: str, *args: str, limit: int, **options: Any) -> bytes:
-        """All bytes of an answer that must not be long; raises TooLarge."""
-        whole = bytearray()
-        async with aclosing(self._rpc.read(command, *args, **options)) as pieces:
-            async for piece in pieces:
-                whole += piece
-                if len(whole) > limit:
-                    raise TooLarge("reply", limit=limit)
-        return bytes(whole)
+            await self._rpc.call("pin/add", content_path(str(cid)), recursive=True, timeout_s=LONG_S)
 
     async def last_line(self, command: str, *args: str, **options: Any) -> Any:
         """The last value of an answer of several; raises InvalidContent if there is none."""

@@ -1,5 +1,5 @@
-"""Nodes, paths and CAR files: Kubo's own commands where they do what is asked, the engine over Kubo's blocks
-where they do not (parts of a DAG as a CAR, the blocks along a path)."""
+"""Nodes, paths and CAR files: Kubo's own commands where a whole DAG is gone through, the engine over Kubo's
+blocks where content has to be understood or checked."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ...remote.kubo_errors import kubo_error
 from ...unixfs.reader import load
 from ..given import given_node
 from ..reading import DagReads
-from .daemon import Daemon, content_path, field_of
+from .daemon import LONG_S, Daemon, content_path, field_of
 
 __all__ = ["DagRows"]
 
@@ -41,7 +41,7 @@ class DagRows(DagReads, Daemon):
     async def dag_stat(self, ask: dag.DagStatRequest) -> dag.DagStat:
         """Kubo walks each root's whole DAG, fetching what it lacks."""
         roots = [content_path(cid) for cid in ask.cids]
-        stat = await self.last_line("dag/stat", *roots, progress=False)
+        stat = await self.last_line("dag/stat", *roots, progress=False, timeout_s=LONG_S)
         found = [
             dag.DagRootStat(
                 cid=_cid_text(each.get("Cid")),
@@ -64,7 +64,8 @@ class DagRows(DagReads, Daemon):
         car = _CheckedCar(content)
         problems: dict[CID, str | None] = {}
         part = FilePart("dag.car", car.pieces())
-        async with aclosing(self._rpc.lines("dag/import", upload=[part], pin_roots=ask.pin_roots)) as lines:
+        lines = self._rpc.lines("dag/import", upload=[part], pin_roots=ask.pin_roots, timeout_s=LONG_S)
+        async with aclosing(lines):
             async for line in lines:
                 if line.get("Root"):
                     problem = line["Root"].get("PinErrorMsg") or None

@@ -16,7 +16,7 @@ from .....schemas.errors import BadRequest, NotFound, Unavailable
 from .....schemas.routing import PeerRecord, Tried
 from ...ipns.name import IpnsName
 from ...remote.kubo_errors import kubo_error
-from .daemon import Daemon, content_path, field_of
+from .daemon import LONG_S, Daemon, content_path, field_of
 from .naming import NameRows
 
 __all__ = ["RepoRows", "RoutingRows"]
@@ -176,7 +176,7 @@ class RoutingRows(NameRows):
                 pass
         blocks = 1
         if ask.recursive:
-            stat = await self.last_line("dag/stat", content_path(ask.cid), progress=False)
+            stat = await self.last_line("dag/stat", content_path(ask.cid), progress=False, timeout_s=LONG_S)
             blocks = field_of(stat, "UniqueBlocks", int)
         return routing.Provided(
             cid=ask.cid, blocks=blocks, announced_to=[METHOD], tried=[self._tried(blocks)]
