@@ -3,15 +3,18 @@
 <data-dir>/secrets/         nkey seeds (0600)
 <data-dir>/nats/            the embedded server's configuration, log and JetStream store
 <data-dir>/<actor>/         what that actor owns
+<data-dir>/ipfs/node        the name of the node whose content this is, among the nodes of a cluster
 <data-dir>/run/info.json    the running system: its URLs and processes
 <data-dir>/run/lock         held by the process that runs the system
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
+from secrets import token_hex
 
 from cidbus.schemas.errors import Conflict
 from cidbus.schemas.wire import Reply
@@ -34,6 +37,7 @@ class Info(Reply):
     client_seed: str
     data_dir: str
     actors: list[ProcessInfo]
+    node: str | None = None
 
 
 class DataDir:
@@ -52,6 +56,29 @@ class DataDir:
 
     def of_actor(self, name: str) -> Path:
         return self.path / name
+
+    @property
+    def node(self) -> str | None:
+        """The name of the node whose content is in this folder, None if there is none yet."""
+        try:
+            return self._node_path.read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def make_node(self) -> str:
+        """The name of the node, made up if there is none; several processes may do so at once."""
+        path = self._node_path
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".node.{os.getpid()}")
+        draft.write_text(token_hex(8))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)  # unlike a rename, fails if another process was first
+        draft.unlink()
+        return path.read_text().strip()
+
+    @property
+    def _node_path(self) -> Path:
+        return self.of_actor("ipfs") / "node"
 
     def make(self) -> None:
         (self.path / "run").mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from cidbus.bus import Bus, Host
 from cidbus.bus.keyring import Keyring
 from cidbus.bus.process import run, stop_on_signals
 from cidbus.schemas.errors import BusError
+from cidbus.schemas.subjects import ACTORS
 
 from .data_dir import DEFAULT_DATA_DIR, DataDir
 from .supervisor import NATS_PORT, System, UpOptions
@@ -37,12 +38,16 @@ class ActorOptions:
 
 @dataclass(frozen=True)
 class BridgeOptions:
+    """Where a bridge listens, and whose content it serves: that of the node in `data_dir`, or of whichever
+    node answers, where there is none or `any_node` says so."""
+
     host: str = "127.0.0.1"
     port: int = 8000
     nats: str = DEFAULT_NATS
     data_dir: Path = DEFAULT_DATA_DIR
     isolation: bool = False
     share_port: bool = False
+    any_node: bool = False
     debug: bool = False
 
 
@@ -88,7 +93,8 @@ async def _actor(options: ActorOptions) -> int:
         for name in options.names:
             actor = make_actor(name, data_dir.of_actor(name))
             bus = await _connect(options.nats, data_dir, name, closed)
-            host = Host(actor, bus, version=__version__)
+            node = data_dir.make_node() if ACTORS[name].per_node else None
+            host = Host(actor, bus, node=node, version=__version__)
             await host.start()
             stack.push_async_callback(host.stop)
         return await _until(stop, closed)
@@ -105,7 +111,9 @@ async def _bridge(options: BridgeOptions) -> int:
     from cidbus.http_bridge.gateway.environment import gateway_environment
 
     stop, closed = stop_on_signals(), asyncio.Event()
-    bus = await _connect(options.nats, DataDir(options.data_dir), "bridge", closed)
+    data_dir = DataDir(options.data_dir)
+    node = None if options.any_node else data_dir.node
+    bus = await _connect(options.nats, data_dir, "bridge", closed, node)
     settings = BridgeSettings(
         version=__version__,
         debug=options.debug,
@@ -126,9 +134,11 @@ def running_nats(data_dir: Path) -> str:
     return DEFAULT_NATS if info is None else info.nats
 
 
-async def _connect(url: str, data_dir: DataDir, user: str, closed: asyncio.Event) -> Bus:
+async def _connect(
+    url: str, data_dir: DataDir, user: str, closed: asyncio.Event, node: str | None = None
+) -> Bus:
     credentials = Keyring(data_dir.secrets).credentials(user)
-    return await Bus.connect(url, credentials, timeout_s=CONNECT_S, on_closed=closed.set)
+    return await Bus.connect(url, credentials, timeout_s=CONNECT_S, on_closed=closed.set, node=node)
 
 
 async def _until(stop: asyncio.Event, closed: asyncio.Event) -> int:

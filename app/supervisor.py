@@ -138,7 +138,13 @@ class System:
             client_seed=str(self._keyring.seed_path("client")),
             data_dir=str(self.data_dir.path),
             actors=processes,
+            node=self._node,
         )
+
+    @property
+    def _node(self) -> str | None:
+        """The node that this system is, None if it has no ipfs actor of its own."""
+        return self.data_dir.node if self.options.scale.get("ipfs", 1) else None
 
     # ---- starting ---------------------------------------------------------------------------------------
 
@@ -154,6 +160,8 @@ class System:
             await self._start_nats()
         else:
             self._keyring.make_missing()
+        if self.options.scale.get("ipfs", 1):
+            self.data_dir.make_node()
         for name in IMPLEMENTED:
             for _ in range(self.options.scale.get(name, 1)):
                 await self._add(
@@ -161,6 +169,7 @@ class System:
                 )
         bridge = ["bridge", "--host", host, "--port", str(port), *self._common()]
         bridge += ["--isolation"] if self.options.isolation else []
+        bridge += [] if self._node else ["--any-node"]
         bridge += ["--share-port"] if self.options.scale.get("bridge", 1) > 1 else []
         for _ in range(self.options.scale.get("bridge", 1)):
             await self._add("bridge", PythonProcess(bridge))
@@ -216,7 +225,7 @@ class System:
     async def _until_ready(self) -> None:
         # "admin" may ask `$SRV` too, but the client's key is the one a user depends on.
         async with await Bus.connect(
-            self.nats, self._keyring.credentials("client"), timeout_s=READY_S
+            self.nats, self._keyring.credentials("client"), timeout_s=READY_S, node=self._node
         ) as bus:
             while not await self._actors_answer(bus):
                 pass
@@ -227,7 +236,7 @@ class System:
         wanted = {SERVICE_PREFIX + name: self.options.scale.get(name, 1) for name in IMPLEMENTED}
 
         def complete(answers: list[dict[str, Any]]) -> bool:
-            names = [answer["name"] for answer in answers]
+            names = [answer["name"] for answer in answers if bus.would_ask(answer)]
             return all(names.count(name) >= count for name, count in wanted.items())
 
         return complete(await bus.discover("PING", wait_s=0.1, until=complete))

@@ -20,9 +20,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..schemas.errors import BadRequest, TooLarge, Unavailable
 from ..schemas.rows import ROOT, Call, Event, Replied, Request, Stream, Upload
+from ..schemas.subjects import ACTORS
 from ..schemas.wire import Wire
 from .envelope import deadline_header, raise_if_error, read_head
 from .link import Credentials, Link
+from .micro import SERVICE_PREFIX
 from .streams import MAX_BODY_BYTES, IncomingStream, cut, send_stream
 
 __all__ = ["Bus", "Subscription"]
@@ -34,19 +36,26 @@ E = TypeVar("E", bound=Wire)
 M = TypeVar("M", bound=Wire)
 
 
+PER_NODE = frozenset(name for name, info in ACTORS.items() if info.per_node)
+
+
 class Bus:
-    """One process's place on the bus."""
+    """One process's place on the bus.
+
+    With a `node`, actors that each node has its own of (`ActorInfo.per_node`) are asked on that node.
+    """
 
     link: Link
 
-    def __init__(self, link: Link | None = None) -> None:
+    def __init__(self, link: Link | None = None, *, node: str | None = None) -> None:
         """Without a link the bus is connected later, by `attach`; until then every use is Unavailable."""
+        self.node = node
         if link is not None:
             self.link = link
 
-    def attach(self, link: Link) -> None:
+    def attach(self, link: Link, *, node: str | None = None) -> None:
         """Use this connection from now on."""
-        self.link = link
+        self.link, self.node = link, node
 
     def __getattr__(self, name: str) -> NoReturn:
         if name == "link":
@@ -61,10 +70,11 @@ class Bus:
         *,
         timeout_s: float = 5.0,
         on_closed: Callable[[], None] = lambda: None,
+        node: str | None = None,
     ) -> Self:
         """Connect; raises what `Link.connect` raises."""
         link = await Link.connect(url, credentials or Credentials(), timeout_s=timeout_s, on_closed=on_closed)
-        return cls(link)
+        return cls(link, node=node)
 
     async def close(self) -> None:
         await self.link.close()
@@ -87,7 +97,7 @@ class Bus:
     async def request(
         self, row: Request[A, R], ask: A, *, timeout_s: float | None = None, at: str | None = None
     ) -> R:
-        """The reply to one request, from any instance or from the one named by `at`.
+        """The reply to one request, from any instance of the node or from the one named by `at`.
 
         Raises the BusError that the actor answers; Unavailable if none answers, DeadlineExceeded after
         `timeout_s` (the row's own by default).
@@ -146,11 +156,20 @@ class Bus:
         within_s = row.timeout_s if timeout_s is None else timeout_s
         # What asks twice without harm may also be done late without harm: it travels without headers.
         headers = None if row.repeatable and timeout_s is None else deadline_header(within_s)
+        if at is None and self.node is not None and row.actor in PER_NODE:
+            at = self.node
         subject = row.subject if at is None else row.subject_at(at)
         msg = await self.link.inbox.request(subject, body, within_s, headers)
         if msg.headers:
             raise_if_error(msg)
         return msg
+
+    def would_ask(self, found: dict[str, Any]) -> bool:
+        """Whether an instance that discovery has found is one that this bus sends requests to."""
+        actor = str(found.get("name", "")).removeprefix(SERVICE_PREFIX)
+        if self.node is None or actor not in PER_NODE:
+            return True
+        return bool((found.get("metadata") or {}).get("node") == self.node)
 
     # ---- telling ----------------------------------------------------------------------------------------
 

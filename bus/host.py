@@ -13,7 +13,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -40,23 +40,31 @@ _PENDING = {"pending_msgs_limit": 100_000, "pending_bytes_limit": 256 * 1024 * 1
 
 
 class Host:
-    """Runs one actor on one bus connection; `instance` names it among others of its kind."""
+    """Runs one actor on one bus connection; `instance` names it among others of its kind, and `node` what it
+    owns among that of other nodes: the instances of one node share their work."""
 
     def __init__(
-        self, actor: Actor, bus: Bus, *, instance: str | None = None, version: str = "0.1.0"
+        self,
+        actor: Actor,
+        bus: Bus,
+        *,
+        instance: str | None = None,
+        node: str | None = None,
+        version: str = "0.1.0",
     ) -> None:
         self.actor = actor
         self.bus = bus
+        self.node = node
         self.instance = instance or secrets.token_hex(8)
         actor.bus, actor.instance, actor.software_version = bus, self.instance, version
         shortcuts = actor.shortcuts()
         endpoints = [
             Endpoint(row, handler, shortcuts.get(row)) for row, handler in handlers_of(actor).items()
         ]
-        self._calls = {subject: e for e in endpoints for subject in _subjects(e.row, self.instance)}
+        self._calls = {subject: e for e in endpoints for subject in self._subjects(e.row)}
         self._events = {e.row.subject: e for e in endpoints if isinstance(e.row, Event)}
         summary = ACTORS[actor.name].summary if actor.name in ACTORS else actor.name
-        self._service = Service(actor.name, self.instance, version, summary, endpoints, self._load)
+        self._service = Service(actor.name, self.instance, version, summary, endpoints, self._load, node)
         self._streams = ServedStreams(bus.link, actor.name, self.instance)
         self._answers = Answers(bus.link.inbox, self._streams, actor.reply_headers)
         self._request_lane = Lane(actor.max_running, actor.max_waiting)
@@ -73,6 +81,8 @@ class Host:
         name = self.actor.name
         await self._hear(f"{ROOT}.{name}.>", self._receive, queue=name)
         await self._hear(f"{ROOT}.at.{self.instance}.{name}.>", self._receive_at)
+        if self.node is not None:
+            await self._hear(f"{ROOT}.at.{self.node}.{name}.>", self._receive, queue=name)
         for subject in self._events:
             await self._hear(subject, self._receive_event)
         for subject in self._service.subjects:
@@ -111,6 +121,14 @@ class Host:
         if self.bus.connected:
             with contextlib.suppress(NatsError, TimeoutError):
                 await asyncio.wait_for(self.bus.link.flush(), DRAIN_S)
+
+    def _subjects(self, row: Call[Any] | Event[Any]) -> Iterator[str]:
+        """What requests for a row may come on."""
+        if isinstance(row, Call):
+            yield row.subject
+            yield row.subject_at(self.instance)
+            if self.node is not None:
+                yield row.subject_at(self.node)
 
     def _load(self) -> dict[str, int]:
         return {
@@ -216,7 +234,3 @@ class Host:
         if msg.reply.startswith(REPLY_PREFIXES):
             body, headers = error_reply(error)
             await self.bus.link.inbox.publish(msg.reply, body, "", headers | (self.actor.reply_headers or {}))
-
-
-def _subjects(row: Call[Any] | Event[Any], instance: str) -> tuple[str, ...]:
-    return (row.subject, row.subject_at(instance)) if isinstance(row, Call) else ()

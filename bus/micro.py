@@ -104,7 +104,7 @@ def _schemas(row: Row) -> dict[str, str]:
 
 class Service:
     """One instance of an actor, as service discovery sees it. `load` says how much it is doing now: handlers
-    running and waiting, and open streams, as the metadata of its statistics."""
+    running and waiting, and open streams, as the metadata of its statistics; `node`, whose it is."""
 
     def __init__(
         self,
@@ -114,6 +114,7 @@ class Service:
         summary: str,
         endpoints: list[Endpoint],
         load: Callable[[], dict[str, int]] = dict,
+        node: str | None = None,
     ) -> None:
         self.name = SERVICE_PREFIX + actor
         self.instance = instance
@@ -121,6 +122,7 @@ class Service:
         self.summary = summary
         self.endpoints = endpoints
         self._load = load
+        self._metadata = {} if node is None else {"node": node}
         self._started = datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
     @property
@@ -135,13 +137,14 @@ class Service:
             "name": self.name,
             "id": self.instance,
             "version": self.version,
-            "metadata": {},
+            "metadata": self._metadata,
         }
         identity["type"] = _TYPE.format(verb)
         if verb == "info":
             identity |= {"description": self.summary, "endpoints": [e.info for e in self.endpoints]}
         elif verb == "stats":
-            identity["metadata"] = {name: str(count) for name, count in self._load().items()}
+            counts = {name: str(count) for name, count in self._load().items()}
+            identity["metadata"] = self._metadata | counts
             identity |= {"started": self._started, "endpoints": [e.stats() for e in self.endpoints]}
         elif verb != "ping":
             return b""

@@ -25,6 +25,7 @@ from .process import end_with_parent
 __all__ = ["EmbeddedServer", "free_port", "render_config", "server_binary"]
 
 PORTS_TRIED = 3
+GREETING_S = 1.0  # whoever is silent for so long is no NATS server
 START_S = 10.0
 STOP_S = 10.0
 
@@ -151,8 +152,10 @@ class EmbeddedServer:
                 return False
             with contextlib.suppress(OSError):
                 reader, writer = await asyncio.open_connection(self.host, self.port)
-                greeting = await reader.readline()
-                writer.close()
+                try:
+                    greeting = await asyncio.wait_for(reader.readline(), GREETING_S)
+                finally:
+                    writer.close()
                 if ours in greeting:  # and not another server's on the same port
                     return True
             await asyncio.sleep(0.02)

@@ -119,8 +119,13 @@ class Health:
         return _instances(await self._discover("PING"))
 
     async def _needed_actors(self) -> dict[str, list[str]]:
-        """The same, without waiting for more once every needed actor has answered."""
-        return _instances(await self._discover("PING", lambda found: not self._missing(_instances(found))))
+        """Those that this bridge would ask, without waiting for more once every needed actor has answered."""
+        bus = self._bridge.bus
+
+        def asked(found: list[dict[str, Any]]) -> dict[str, list[str]]:
+            return _instances([one for one in found if bus.would_ask(one)])
+
+        return asked(await self._discover("PING", lambda found: not self._missing(asked(found))))
 
     def _missing(self, actors: dict[str, list[str]]) -> list[str]:
         return [actor for actor in self._settings.needed if actor not in actors]

@@ -65,9 +65,9 @@ class Call(Row, Generic[A]):
         self.repeatable = repeatable
         self.subject = f"{ROOT}.{name}"
 
-    def subject_at(self, instance: str) -> str:
-        """The subject that only this one instance of the actor hears."""
-        return f"{ROOT}.at.{instance}.{self.name}"
+    def subject_at(self, place: str) -> str:
+        """The subject that only one instance of the actor hears, or the instances of one node."""
+        return f"{ROOT}.at.{place}.{self.name}"
 
 
 class Replied(Call[A], Generic[A, R]):

@@ -269,14 +269,19 @@ ROWS: tuple[Row, ...] = tuple(row for row in globals().values() if isinstance(ro
 
 @dataclass(frozen=True)
 class ActorInfo:
-    """One actor: what it owns, and the rows of other actors that it may call."""
+    """One actor: what it owns, and the rows of other actors that it may call.
+
+    `per_node` says that each node of a cluster has its own of what the actor owns, so that it matters which
+    one answers; of the others it does not.
+    """
 
     summary: str
     calls: tuple[Call, ...] = ()  # type: ignore[type-arg]
+    per_node: bool = False
 
 
 ACTORS: dict[str, ActorInfo] = {
-    "ipfs": ActorInfo("Owns blocks, pins and names", calls=(BLOCK_WANT,)),
+    "ipfs": ActorInfo("Owns blocks, pins and names", calls=(BLOCK_WANT,), per_node=True),
     "cache": ActorInfo("Owns the content cache and the CID index", calls=(CAT, STAT, BLOCK_GET)),
     "journal": ActorInfo(
         "Owns the file tree and its journal", calls=(ADD, CAT, STAT, BLOCK_GET, BLOCK_PUT, PIN, UNPIN)

@@ -132,6 +132,10 @@ def bridge(
     isolation: Annotated[
         bool, typer.Option("--isolation", help="Say that the system is a throw-away one.")
     ] = False,
+    any_node: Annotated[
+        bool,
+        typer.Option("--any-node", help="Serve whichever node answers, not the one in the data directory."),
+    ] = False,
     share_port: Annotated[
         bool, typer.Option("--share-port", help="Let other bridges of this system listen on the same port.")
     ] = False,
@@ -148,6 +152,7 @@ def bridge(
             data_dir=data_dir,
             isolation=isolation,
             share_port=share_port,
+            any_node=any_node,
             debug=debug,
         )
         _end(lambda: run_bridge(options))

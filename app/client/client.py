@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from cidbus.schemas.errors import BadRequest, Unavailable
 
+from ..data_dir import DEFAULT_DATA_DIR, DataDir, Info
 from .events import EventStream, event_rows
 from .methods import Methods
 from .stats import ActorStats
@@ -101,14 +102,16 @@ class Connecting:
 async def _connect(
     url: str | None, seed: str | Path | None, data_dir: str | Path | None, timeout_s: float
 ) -> Client:
+    node = None
     if url is None:
-        url, seed = _running_in(data_dir)
+        info = _running_in(data_dir)
+        url, seed, node = info.nats, info.client_seed, info.node
     match urlsplit(url).scheme:
         case "nats" | "tls" | "ws" | "wss":
             from .over_nats import NatsTransport
 
             path = None if seed is None else Path(seed).expanduser()
-            return Client(await NatsTransport.connect(url, path, timeout_s))
+            return Client(await NatsTransport.connect(url, path, timeout_s, node))
         case "http" | "https":
             from .over_http import HttpTransport
 
@@ -117,11 +120,9 @@ async def _connect(
             raise BadRequest("url", f"{url!r} begins neither with nats:// nor with http://")
 
 
-def _running_in(data_dir: str | Path | None) -> tuple[str, Path]:
-    from ..data_dir import DEFAULT_DATA_DIR, DataDir
-
+def _running_in(data_dir: str | Path | None) -> Info:
     folder = DataDir(Path(data_dir or DEFAULT_DATA_DIR))
     info = folder.read_info()
     if info is None:
         raise Unavailable(f"no system runs in {folder.path}; `cidbus up` starts one", field="data_dir")
-    return info.nats, Path(info.client_seed)
+    return info

@@ -30,9 +30,10 @@ class NatsTransport:
         self.bus = bus
 
     @classmethod
-    async def connect(cls, url: str, seed: Path | None, timeout_s: float) -> Self:
-        """Connect as the user `client`; raises what `Bus.connect` raises."""
-        return cls(await Bus.connect(url, Credentials("client", seed), timeout_s=timeout_s))
+    async def connect(cls, url: str, seed: Path | None, timeout_s: float, node: str | None = None) -> Self:
+        """Connect as the user `client`, to ask one node or any; raises what `Bus.connect` raises."""
+        bus = await Bus.connect(url, Credentials("client", seed), timeout_s=timeout_s, node=node)
+        return cls(bus)
 
     async def request(self, row: Request[A, R], ask: A, *, timeout_s: float | None = None) -> R:
         return await self.bus.request(row, ask, timeout_s=timeout_s)

@@ -95,7 +95,7 @@ class MCPServer:
                 system = System(self._options)
                 info = await system.start()
                 self._system = system
-                self._client = await Client.connect(info.nats, seed=Path(info.client_seed))
+                self._client = await Client.connect(data_dir=info.data_dir)
                 self.info = info
             return self.info
 

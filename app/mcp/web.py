@@ -53,7 +53,7 @@ def _register_aiohttp(server: Embedded, app: web.Application, prefix: str) -> No
     add_routes(app, bus, settings)
 
     async def running(_app: web.Application) -> AsyncIterator[None]:
-        bus.attach(await server.link())
+        bus.attach(await server.link(), node=(await server.start()).node)
         try:
             yield
         finally:
