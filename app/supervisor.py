@@ -90,8 +90,9 @@ class System:
     async def start(self) -> Info:
         """Start everything; returns once it is ready.
 
-        Raises Conflict if the data folder or the port is taken, Unavailable if a part does not become ready
-        within 30 s. What was started before that is stopped again.
+        Raises BadRequest for a setting of the environment that cannot be, Conflict if the data folder or the
+        port is taken, Unavailable if a part does not become ready within 30 s. What was started before that
+        is stopped again.
         """
         self.data_dir.make()
         self._lock = self.data_dir.lock()
@@ -167,6 +168,7 @@ class System:
                 await self._add(
                     name, PythonProcess(["actor", name, *self._common()], self._environment(name))
                 )
+        _check_bridge_settings()
         bridge = ["bridge", "--host", host, "--port", str(port), *self._common()]
         bridge += ["--isolation"] if self.options.isolation else []
         bridge += [] if self._node else ["--any-node"]
@@ -248,6 +250,13 @@ class System:
             async with aiohttp.ClientSession() as session, session.get(f"{self.http}/readyz") as response:
                 return response.status == 200
         return False
+
+
+def _check_bridge_settings() -> None:
+    """Raises BadRequest for what a bridge would end for, again and again."""
+    from cidbus.http_bridge.gateway.environment import gateway_environment  # while the actors start
+
+    gateway_environment()
 
 
 def _multiaddr(url: str) -> str | None:

@@ -10,7 +10,7 @@ import typer
 from .options import DATA_DIR, Address, Folder, Json, Output, Seed, Url, split_address
 from .output import print_json, say, table, write_bytes
 from .sending import STDIN, progress_bar, source_of
-from .talking import ANSWERED, System
+from .talking import ANSWERED, System, complain
 
 if TYPE_CHECKING:
     from cidbus.client import Client
@@ -141,14 +141,22 @@ def import_(
     seed: Seed = None,
     data_dir: Folder = DATA_DIR,
 ) -> None:
-    """Store the blocks of CAR files and pin their roots; ends with 1 if a root could not be pinned."""
+    """Store the blocks of CAR files and pin their roots; ends with 1 if a file is broken or a root could not
+    be pinned."""
 
     async def work(client: Client) -> int:
+        from cidbus.schemas.errors import InvalidContent
+
         whole = True
         for path in paths:
             source = source_of(path)
-            with progress_bar(source, silent=as_json) as progress:
-                imported = await client.ipfs.dag_import(source, pin_roots=not no_pin, progress=progress)
+            try:
+                with progress_bar(source, silent=as_json) as progress:
+                    imported = await client.ipfs.dag_import(source, pin_roots=not no_pin, progress=progress)
+            except InvalidContent as error:
+                complain(f"{path}: {error.message}")
+                whole = False
+                continue
             print_json(imported) if as_json else _print_imported(imported)
             whole = whole and not any(root.error for root in imported.roots)
         return 0 if whole else ANSWERED

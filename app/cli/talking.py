@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cidbus.client import Client
     from cidbus.schemas.errors import BusError
 
-__all__ = ["ANSWERED", "INTERRUPTED", "UNREACHABLE", "System", "fail", "told"]
+__all__ = ["ANSWERED", "INTERRUPTED", "UNREACHABLE", "System", "complain", "fail", "told"]
 
 ANSWERED = 1
 UNREACHABLE = 3
@@ -78,9 +78,14 @@ def told() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
+def complain(sentence: str) -> None:
+    """One line on stderr; the command goes on."""
+    print(f"cidbus: {printable(sentence)}", file=sys.stderr)
+
+
 def fail(sentence: str, code: int) -> NoReturn:
     """End the command with one line on stderr."""
-    print(f"cidbus: {printable(sentence)}", file=sys.stderr)
+    complain(sentence)
     raise typer.Exit(code)
 
 

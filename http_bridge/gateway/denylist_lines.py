@@ -152,6 +152,8 @@ def _rules(text: str, list_hints: dict[str, str]) -> Iterator[Rule]:
         for hashed in _hashes(item[2:]):
             yield base._replace(hashed=hashed)
         return
+    if item.count("/") < 2:
+        raise ValueError("neither /ipfs/… nor /ipns/… nor //…")
     _, namespace, root, *below = item.split("/", 3)
     path = unquote(below[0]) if below else ""
     base = base._replace(path=path.removesuffix("*").strip("/"), is_prefix=path.endswith("*"))

@@ -18,7 +18,7 @@ from cidbus.actors.ipfs.codecs.dagpb import Link
 from cidbus.bus import Bus
 from cidbus.schemas import dag, ipfs, subjects
 from cidbus.schemas.cid import CID, DAG_PB, RAW
-from cidbus.schemas.errors import BadRequest, NotFound, TooLarge
+from cidbus.schemas.errors import BadRequest, NotFound, TooLarge, Unavailable
 
 from .places import Place, absent, cidbus_over_http, place_of
 from .servers import server
@@ -216,7 +216,8 @@ async def test_a_wrong_block_is_never_kept_and_its_sender_is_named(tmp_path, oth
 
     cid = absent(b"")
     async with server(lie) as url, place_of("near", tmp_path, **settings_for(other, url)) as near:
-        with caplog.at_level(logging.WARNING), pytest.raises(NotFound) as missing:
+        # Kubo alone may have nothing else to say; of gateways that all lie, none could be asked.
+        with caplog.at_level(logging.WARNING), pytest.raises((NotFound, Unavailable)) as missing:
             await near.ask(subjects.PIN, ipfs.PinRequest(cid=cid))
         assert missing.value.liars == [url]
         assert url in caplog.text

@@ -66,4 +66,8 @@ def _converted(node: bytes, given: int, codec: int) -> bytes:
     if given == DAG_JSON:  # as people write it: any order, any spaces
         return encode(codec, dagjson.decode(node, limit_bytes=dag.MAX_NODE_BYTES))
     value = decode(given, node)
-    return node if given == codec else encode(codec, value)
+    if given != codec:
+        return encode(codec, value)
+    if len(node) > ipfs.MAX_BLOCK_BYTES:
+        raise TooLarge("node", limit=ipfs.MAX_BLOCK_BYTES)
+    return node

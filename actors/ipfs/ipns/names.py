@@ -252,7 +252,8 @@ def _next_number(last: Record | None, value: bytes, validity_ns: int, ttl_ns: in
 
 def _span(field: str, seconds: float, *, least_ns: int = 1) -> int:
     if not 0 <= seconds <= MAX_SECONDS or round(seconds * SECOND_NS) < least_ns:
-        raise BadRequest(field, f"{seconds:g} s is not from 0 s to 100 years", limit=MAX_SECONDS)
+        least = "from" if least_ns == 0 else "above"
+        raise BadRequest(field, f"{seconds:g} s is not {least} 0 s and up to 100 years", limit=MAX_SECONDS)
     return round(seconds * SECOND_NS)
 
 

@@ -15,10 +15,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ....schemas.cid import CID
-from ....schemas.errors import BusError, CorruptBlock, DeadlineExceeded, NotFound
+from ....schemas.errors import BusError, CorruptBlock, DeadlineExceeded, NotFound, Unavailable
 from ..blocks import BlockSource
 from .health import Health, SourceHealth
 from .shared import Shared
@@ -79,8 +79,9 @@ class Chain:
         """The block, from wherever it is.
 
         Raises NotFound(what="block") whose `tried` names every source and what it said, and whose `liars`
-        names those that sent a wrong block; NotSupported for a hash that cannot be checked here; CorruptBlock
-        if the local block is damaged and nobody else has it; and what `keep` raises.
+        names those that sent a wrong block; Unavailable with the same where a source could not be asked;
+        NotSupported for a hash that cannot be checked here; CorruptBlock if the local block is damaged and
+        nobody else has it; and what `keep` raises.
         """
         try:
             return await self._local.get(cid)
@@ -90,7 +91,7 @@ class Chain:
             check_supported(cid)
             try:
                 return await self._shared.run(cid.multihash, lambda: self._fetch(cid))
-            except NotFound as error:
+            except (NotFound, Unavailable) as error:
                 if isinstance(missing, CorruptBlock):
                     raise missing from error
                 raise
@@ -112,6 +113,7 @@ class Chain:
     async def _ask_each(self, cid: CID) -> bytes:
         tried: dict[str, str] = {}
         liars: list[str] = []
+        absent: list[str] = []
         # Those that sit out come last, but come: only who lied is not asked at all.
         for fetcher, health in sorted(self._fetchers, key=lambda pair: pair[1].benched_s > 0):
             if health.is_distrusted:
@@ -122,6 +124,7 @@ class Chain:
                 block = await fetcher.fetch(cid)
             except BusError as error:
                 _note(error, health, self._clock() - started)
+                absent += [fetcher.name] if isinstance(error, Unavailable) else []
                 said = error.details.get("tried")
                 tried |= {fetcher.name: error.message} if said is None else said
                 liars += error.details.get("liars") or []
@@ -133,7 +136,10 @@ class Chain:
             log.warning("%s %s (block %s)", fetcher.name, WRONG_BLOCK, cid)
             tried[fetcher.name] = WRONG_BLOCK
             liars.append(fetcher.name)
-        raise NotFound("block", str(cid), tried=tried, **({"liars": liars} if liars else {}))
+        told: dict[str, Any] = {"tried": tried} | ({"liars": liars} if liars else {})
+        if absent:
+            raise Unavailable(f"block {cid} is not here, and {', '.join(absent)} could not be asked", **told)
+        raise NotFound("block", str(cid), **told)
 
 
 def check_supported(cid: CID) -> None:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
 from ....schemas.cid import CID, DAG_PB, RAW
-from ....schemas.errors import BadRequest, CorruptBlock, InvalidContent, NotFound, NotSupported
+from ....schemas.errors import BadRequest, CorruptBlock, InvalidContent, NotFound, NotSupported, Unavailable
 from ....schemas.ipfs import EntryType, Stat
 from ..blocks import BlockSource
 from ..codecs import dagpb
@@ -136,7 +136,7 @@ async def _describe(source: BlockSource, link: Link, details: bool) -> Entry:
     if details and link.cid.codec == DAG_PB:
         try:
             node = _unixfs(await load(source, link.cid), link.cid)
-        except (NotFound, CorruptBlock):
+        except (NotFound, CorruptBlock, Unavailable):
             node = None
         if node is not None:
             size = link.size if node.is_directory else node.size_bytes
