@@ -14,7 +14,7 @@ from cidbus.actors import make_actor
 from cidbus.bus import Bus
 from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
 from cidbus.schemas import dag, ipfs, subjects
-from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported
+from cidbus.schemas.errors import BadRequest, InvalidContent, NotFound, NotSupported, TooLarge
 
 
 @pytest.fixture
@@ -207,3 +207,14 @@ async def test_a_block_can_be_hashed_otherwise(bus):
     _, block = await read(bus, subjects.BLOCK_GET, ipfs.BlockRequest(cid=stat.cid))
     assert block == b"hello"
     assert base64.b32decode(stat.cid[1:].upper() + "=" * (-len(stat.cid[1:]) % 8))[2] == 0x1E
+
+
+async def test_a_node_over_the_limit_of_a_block_is_refused_in_whichever_codec(bus):
+    node = b'"' + b"a" * (2 << 20) + b'"'
+    for given in ("raw", "json", "dag-json"):
+        with pytest.raises((TooLarge, InvalidContent)):  # by the store, or by the codec already
+            await bus.upload(subjects.DAG_PUT, dag.DagPut(input_codec=given, codec=given), in_one(node))
+
+
+async def in_one(content: bytes) -> AsyncIterator[bytes]:
+    yield content
