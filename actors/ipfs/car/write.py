@@ -129,8 +129,7 @@ async def _everything(
             cid = waiting.pop()
             if not is_new(cid):
                 continue
-            found = source.get_now(cid)
-            block = await ahead.get(cid, reversed(waiting)) if found is None else found
+            block = await ahead.load(cid, reversed(waiting))
             yield cid, block
             if cid.codec != RAW:
                 waiting += reversed(children(cid, block))

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,7 +19,7 @@ from ....schemas.cid import CID, DAG_PB, RAW
 from ....schemas.errors import TooLarge
 from ..blocks import BlockSource
 from ..store.diskset import DiskSet
-from ..unixfs.reader import Ahead, load
+from ..unixfs.reader import BLOCKS_PER_TURN, Ahead, load
 from . import dagpb
 from .registry import links
 
@@ -30,8 +31,6 @@ T = TypeVar("T")
 MAX_WAITING = 200_000
 # What has been seen goes to disk this many keys at a time, a few milliseconds of work.
 MEMORY_KEYS = 16_384
-# Blocks at hand are walked without waiting for anything; others get their turn after so many.
-BLOCKS_PER_TURN = 32
 
 
 @dataclass(slots=True)
@@ -100,11 +99,7 @@ async def _blocks(
                 # The same bytes under two codecs are one block with two sets of links.
                 if not followed.add(bytes(cid.to_v1())):
                     continue
-                block = source.get_now(cid)
-                if block is None:
-                    block = await ahead.get(cid, reversed(waiting))
-                elif len(followed) % BLOCKS_PER_TURN == 0:
-                    await asyncio.sleep(0)
+                block = await ahead.load(cid, reversed(waiting))
                 if counted.add(cid.multihash):
                     yield cid, len(block)
                 if cid.codec != RAW:
@@ -135,7 +130,11 @@ async def refs(
         visits = _Visits(seen, depth_limit) if unique else None
         waiting: list[tuple[Edge, int]] = []
         _extend(waiting, ((edge, 1) for edge in _reversed_edges(cid, await load(source, cid))))
-        while waiting:
+        for turn in count(1):
+            if not waiting:
+                return
+            if turn % BLOCKS_PER_TURN == 0:
+                await asyncio.sleep(0)
             edge, depth = waiting.pop()
             is_new, goes_on = (True, True) if visits is None else visits.visit(edge.cid, depth)
             if is_new:

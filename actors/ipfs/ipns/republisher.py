@@ -22,7 +22,7 @@ __all__ = ["Republisher", "Round"]
 log = logging.getLogger(__name__)
 
 # Another process may publish what this one has to renew, so nobody sleeps until the next known name is due.
-LOOK_EVERY_S = 60.0
+LOOK_EVERY_S = 5.0
 FORGET_EVERY_NS = 3600 * SECOND_NS
 
 
@@ -45,7 +45,7 @@ class Republisher:
         self._forget_at_ns = 0
 
     async def run(self, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
-        """Look every minute, for ever; what goes wrong is logged and tried again."""
+        """Look every few seconds, for ever; what goes wrong is logged and tried again."""
         while True:
             try:
                 await self.round()

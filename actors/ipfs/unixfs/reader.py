@@ -25,6 +25,8 @@ MAX_DEPTH = 64
 _TYPES = {unixfs.SYMLINK: "symbolic link", unixfs.METADATA: "metadata node"}
 # How many blocks are asked for beyond the one that is waited for.
 BLOCKS_AHEAD = 3
+# Blocks at hand are walked without waiting for anything; others get their turn after so many.
+BLOCKS_PER_TURN = 32
 
 
 def small_file(source: BlockSource, cid: CID) -> bytes | None:
@@ -139,9 +141,7 @@ class File:
         try:
             while todo:
                 part = todo.pop()
-                block = self._source.get_now(part.cid)
-                if block is None:
-                    block = await ahead.get(part.cid, (later.cid for later in reversed(todo)))
+                block = await ahead.load(part.cid, (later.cid for later in reversed(todo)))
                 node, links = _checked(part, block)
                 yield part.cid, block, _enter(part, node, links, start, end, todo)
         finally:
@@ -204,6 +204,18 @@ class Ahead:
     def __init__(self, source: BlockSource) -> None:
         self._source = source
         self._tasks: dict[CID, asyncio.Task[bytes]] = {}
+        self._at_hand = 0
+
+    async def load(self, cid: CID, upcoming: Iterable[CID]) -> bytes:
+        """The block, at once where the source has it at hand: but however many it has so, now and then it is
+        the turn of others who wait for the event loop."""
+        block = self._source.get_now(cid)
+        if block is None:
+            return await self.get(cid, upcoming)
+        self._at_hand += 1
+        if self._at_hand % BLOCKS_PER_TURN == 0:
+            await asyncio.sleep(0)
+        return block
 
     async def get(self, cid: CID, upcoming: Iterable[CID]) -> bytes:
         """The block, which is not at hand; the next of the `upcoming` ones are asked for as well."""
