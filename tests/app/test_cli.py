@@ -161,7 +161,7 @@ def test_every_reading_command_prints_json(system, command: str):
 
 def test_info_lists_every_process(system):
     info = json.loads(system.run("info", "--json").stdout)
-    assert list(info) == ["http", "nats", "client_seed", "data_dir", "actors"]
+    assert list(info) == ["http", "nats", "client_seed", "data_dir", "actors", "node"]
     assert {"ipfs", "bridge", "nats"} <= {process["name"] for process in info["actors"]}
     assert info["data_dir"] == str(system.data_dir)
 

@@ -205,6 +205,7 @@ DAG_PB = "js-ipfs takes a block to be dag-pb if nobody says what it is; Kubo tak
 UNNAMED = "js-ipfs knows no names of pins"
 
 DIFFERENT_FROM_JS_IPFS: dict[str, str] = {
+    "pin services": "js-ipfs has no such command any more; here it is an empty list, as in Kubo",
     "add": MODES,
     "add an empty file": MODES,
     "add a large file": MODES,
