@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 
 import aiohttp
+import orjson
 import pytest
 
 from cidbus.schemas import ipfs
@@ -64,6 +66,21 @@ async def test_post_asks_by_json_for_the_same_bytes(web, shelf):
     async with web.post("/ipfs/cat", json={"cid": cid, "offset": -10, "length": 5}) as response:
         assert await response.read() == LARGE[-10:-5]
         assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("content", [b"", b"h", b"hello", LARGE], ids=["empty", "one", "small", "large"])
+async def test_post_answers_in_json_if_that_is_accepted(web, shelf, content):
+    cid = shelf.put(content)
+    accept = {"Accept": "application/json"}
+    async with web.post("/ipfs/cat", json={"cid": cid}, headers=accept) as response:
+        said = orjson.loads(await response.read())
+        assert response.headers["Content-Type"] == "application/json"
+    assert (said["success"], said["cid"], said["content_size_bytes"]) == (True, cid, len(content))
+    assert base64.b64decode(said["data"], validate=True) == content
+    ask = {"cid": cid, "offset": -3, "length": 2}
+    async with web.post("/ipfs/cat", json=ask, headers=accept) as response:
+        said = orjson.loads(await response.read())
+    assert base64.b64decode(said["data"]) == content[-3:][:2]
 
 
 async def test_query_fields_ask_for_a_part_which_has_a_tag_of_its_own(web, shelf):
