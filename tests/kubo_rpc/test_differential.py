@@ -90,7 +90,9 @@ ALIKE = [
 @pytest.fixture
 async def both(rpc, kubo) -> AsyncIterator[tuple[Rpc, Rpc]]:
     """This node and Kubo, both with the same content."""
-    async with aiohttp.ClientSession() as session:
+    # Kubo resets a connection whose request it refused without reading it, and so the next one on it.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(connector=connector) as session:
         nodes = rpc, Rpc(session, kubo.rpc_url)
         for node in nodes:
             await node.add(TREE)
