@@ -15,17 +15,20 @@ import hashlib
 import time
 from collections.abc import Iterable
 from email.utils import formatdate
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import hdrs, web
 
 from ..schemas import subjects
-from ..schemas.errors import BadRequest, BusError, NotFound
+from ..schemas.errors import BadRequest, BusError, NotFound, NotSupported
 from ..schemas.names import MAX_RECORD_BYTES, NameGet, NamePut
-from ..schemas.routing import FindPeer, FindProviders, PeerRecord
+from ..schemas.routing import PeerRecord
+from ..schemas.rows import Request
+from ..schemas.wire import Wire
 from .bodies import media_type_of, whole
 from .bridge import AiohttpHandler, Bridge, Handler
+from .gateway.formats import Format
 from .items import NDJSON
 from .problems import OPERATION_ID, SERVER
 from .ranges import matches_any
@@ -33,7 +36,7 @@ from .replies import JSON
 
 __all__ = ["IPNS_RECORD", "DelegatedRouting"]
 
-IPNS_RECORD = "application/vnd.ipfs.ipns-record"
+IPNS_RECORD = Format.IPNS_RECORD.media_type
 MAX_RECORDS = 100
 UNKNOWN = "unknown"
 CORS = {
@@ -44,6 +47,9 @@ CORS = {
 }
 # Somebody may announce content at any moment, so that there is none yet is not kept for long.
 FOUND, NOT_FOUND = "public, max-age=300, stale-while-revalidate=172800", "public, max-age=15"
+
+
+R = TypeVar("R", bound=Wire)
 
 
 class _Unprocessable(BusError):
@@ -58,10 +64,6 @@ class _NotAcceptable(BusError):
 
 class _UnknownPath(BusError):
     code, kind = 400, "no_such_route"
-
-
-class _NotImplemented(BusError):
-    code, kind = 501, "not_supported"
 
 
 class DelegatedRouting:
@@ -97,14 +99,20 @@ class DelegatedRouting:
     # ---- providers and peers ----------------------------------------------------------------------------
 
     async def providers(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        ask = _ask(FindProviders, cid=request.match_info["cid"], num_providers=MAX_RECORDS, cluster_only=True)
-        found = await _answered(self._bus.request(subjects.FIND_PROVIDERS, ask))
+        cid = request.match_info["cid"]
+        found = await self._found(subjects.FIND_PROVIDERS, cid=cid, num_providers=MAX_RECORDS)
         return self._records(request, "Providers", found.providers, operation_id)
 
     async def peers(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        ask = _ask(FindPeer, peer_id=request.match_info["peer_id"], cluster_only=True)
-        found = await _answered(self._bus.request(subjects.FIND_PEER, ask))
+        found = await self._found(subjects.FIND_PEER, peer_id=request.match_info["peer_id"])
         return self._records(request, "Peers", found.responses, operation_id)
+
+    async def _found(self, row: Request[Any, R], **fields: Any) -> R:
+        """What the cluster itself knows; a field that names nothing is 422 here."""
+        try:
+            return await self._bus.request(row, row.ask.from_fields(fields | {"cluster_only": True}))
+        except BadRequest as error:
+            raise _Unprocessable(error.message, **error.details) from None
 
     def _records(
         self, request: web.Request, field: str, found: Iterable[PeerRecord], operation_id: str
@@ -166,22 +174,8 @@ class DelegatedRouting:
         if request.method == hdrs.METH_OPTIONS and known:
             return web.Response(status=204, headers={OPERATION_ID: operation_id, **SERVER})
         if known:
-            raise _NotImplemented(f"{request.method} is not served here: content is provided over the bus")
+            raise NotSupported(f"{request.method} is not served here: content is provided over the bus")
         raise _UnknownPath(f"nothing is served at {request.path[:200]}")
-
-
-def _ask(model: Any, **fields: Any) -> Any:
-    try:
-        return model.from_fields(fields)
-    except BadRequest as error:
-        raise _Unprocessable(error.message, **error.details) from None
-
-
-async def _answered(asking: Any) -> Any:
-    try:
-        return await asking
-    except BadRequest as error:
-        raise _Unprocessable(error.message, **error.details) from None
 
 
 def _require_record_type(request: web.Request, header: str) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from urllib.parse import quote
 
-__all__ = ["disposition", "etag_of", "ipfs_path", "says_yes"]
+__all__ = ["IMMUTABLE", "disposition", "etag_of", "ipfs_path", "says_yes"]
 
+# What a CID names never changes.
+IMMUTABLE = "public, max-age=29030400, immutable"
 MAX_NAME_CHARS = 255
 MAX_TAG_CHARS = 512
 _YES = frozenset({"", "1", "true", "yes", "on"})

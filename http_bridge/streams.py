@@ -26,7 +26,7 @@ from ..schemas.rows import Stream
 from . import media
 from .asking import ask_of_body, ask_of_path, is_json
 from .bridge import Bridge
-from .naming import disposition, etag_of, ipfs_path, says_yes
+from .naming import IMMUTABLE, disposition, etag_of, ipfs_path, says_yes
 from .problems import OPERATION_ID, SERVER
 from .ranges import ByteRange, matches_any, read_range
 from .replies import JSON, duration_ms, duration_text, opening
@@ -34,7 +34,6 @@ from .sending import send
 
 __all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute"]
 
-IMMUTABLE = "public, max-age=29030400, immutable"
 # As `istr`, a name is folded to lower case once and not for every answer.
 DURATION = istr("X-Operation-Duration-MS")
 CONTENT_SIZE = istr("X-Content-Size")

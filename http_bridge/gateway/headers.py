@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from ...schemas.errors import BadRequest
 from .. import naming
+from ..naming import IMMUTABLE
 from ..ranges import matches_any
 from .formats import CarWanted, Format, Wanted
 from .paths import ContentPath
@@ -21,7 +22,6 @@ __all__ = [
     "cache_control", "only_if_cached", "roots", "disposition", "format_headers", "check_service_worker",
 ]  # fmt: skip
 
-IMMUTABLE = "public, max-age=29030400, immutable"
 MAX_TTL_S = 7 * 86_400
 # A generated page is as immutable as its directory, but its looks are not; a stale one does no harm.
 PAGE_AGE_S = 7 * 86_400

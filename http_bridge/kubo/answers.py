@@ -20,6 +20,7 @@ from aiohttp.http_writer import StreamWriter
 from ...schemas.errors import BusError
 from ..marks import mark
 from ..problems import conceal
+from ..replies import JSON
 from .command import Answer, Content
 from .errors import words_of
 
@@ -27,7 +28,6 @@ __all__ = ["answer"]
 
 log = logging.getLogger(__name__)
 
-JSON = "application/json"
 STREAM_ERROR = "X-Stream-Error"
 MAX_TRAILER_CHARS = 1000
 

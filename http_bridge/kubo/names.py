@@ -23,14 +23,13 @@ from ...schemas.subjects import (
     NAME_PUT,
     NAME_RESOLVE,
 )  # fmt: skip
+from ..replies import JSON
 from .command import Argument, Call, Command, Content, flag, number, text
 from .errors import BadCall, Failed
 from .forms import files, whole_file
 from .multibase import base_named
 
 __all__ = ["COMMANDS"]
-
-JSON = "application/json"
 
 
 # ---- names ----------------------------------------------------------------------------------------------

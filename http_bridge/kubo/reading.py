@@ -15,13 +15,13 @@ from ...schemas.errors import BadRequest, UnsatisfiableRange
 from ...schemas.ipfs import CatRequest, DirEntry, FileHead, PathRequest
 from ...schemas.names import NameResolve
 from ...schemas.subjects import CAT, DAG_RESOLVE, GET, LS, NAME_RESOLVE, REFS, REFS_LOCAL, STAT
+from ..replies import JSON
 from .command import Argument, Call, Command, Content, flag, number, text
 from .errors import Failed
 from .paths import CidTexts, ContentPath, content_path
 
 __all__ = ["COMMANDS"]
 
-JSON = "application/json"
 # The numbers of UnixFS's own data types, which `ls` tells.
 TYPE_NUMBERS = {"directory": 1, "file": 2, "symlink": 4}
 NO_TIME = "0001-01-01T00:00:00Z"

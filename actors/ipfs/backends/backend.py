@@ -7,11 +7,13 @@ row: the actor tells callers which it does not.
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ....bus import Actor, marked_handlers, marked_shortcuts
+from ....schemas import ipfs
 from ....schemas.errors import BusError
 from ....schemas.ipfs import BackendName
 from ....schemas.rows import Call, Event
@@ -52,6 +54,15 @@ class Backend:
     def now(self) -> float:
         """Unix seconds."""
         return self._now_ns() / 1e9
+
+    def here(self) -> ipfs.Version:
+        """The versions of this process, for a back end that answers by itself."""
+        return ipfs.Version(
+            version=self._actor.software_version,
+            backend=self.name,
+            python=platform.python_version(),
+            system=f"{platform.machine()}/{platform.system().lower()}",
+        )
 
     async def tell(self, row: Event[Any], event: Wire) -> None:
         """Announce what is done already: that nobody could be told does not undo it."""

@@ -3,7 +3,6 @@ but the blocks read last."""
 
 from __future__ import annotations
 
-import platform
 from collections import OrderedDict
 from pathlib import Path
 
@@ -47,12 +46,7 @@ class GatewayBackend(ContentReads, BlockReads, DagReads, Inspecting):
 
     @handles(subjects.VERSION)
     async def version(self, ask: ipfs.VersionRequest) -> ipfs.Version:
-        return ipfs.Version(
-            version=self._actor.software_version,
-            backend=self.name,
-            python=platform.python_version(),
-            system=f"{platform.machine()}/{platform.system().lower()}",
-        )
+        return self.here()
 
 
 class RecentBlocks:

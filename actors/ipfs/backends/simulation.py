@@ -26,7 +26,7 @@ from ..identity import Identity
 from ..ipns.keys import KeyKind, PrivateKey
 from ..ipns.keystore import Keystore, check_key_name
 from ..ipns.moments import SECOND_NS
-from ..ipns.name import IpnsName
+from ..ipns.name import IpnsName, peer_id_of
 from ..settings import IpfsSettings
 from ..unixfs.adding import Adding
 from .embedded.backend import EmbeddedBackend
@@ -126,10 +126,7 @@ class SimulationBackend(EmbeddedBackend):
 
     @handles(subjects.FIND_PEER)
     async def find_peer(self, ask: routing.FindPeer) -> routing.FoundPeer:
-        try:
-            peer_id = IpnsName.parse(ask.peer_id).peer_id
-        except BadRequest as error:
-            raise BadRequest("peer_id", str(error.problem)) from None
+        peer_id = peer_id_of(ask.peer_id)
         everybody = {peer.id: peer for peer in [self._own_record(), *self._peers]}
         found = [everybody[peer_id]] if peer_id in everybody else [self._made_up_addresses(peer_id)]
         return routing.FoundPeer(

@@ -15,7 +15,7 @@ from ....schemas.cid import CID, CODECS, IDENTITY, SHA2_256, base36_encode, base
 from ....schemas.errors import BadRequest
 from ....schemas.varint import VarintError, read_varint
 
-__all__ = ["BASES", "MAX_INLINE_KEY_BYTES", "IpnsName"]
+__all__ = ["BASES", "MAX_INLINE_KEY_BYTES", "IpnsName", "peer_id_of"]
 
 MAX_INLINE_KEY_BYTES = 42
 MAX_TEXT_CHARS = 512
@@ -110,6 +110,14 @@ class IpnsName(NamedTuple):
 
     def __repr__(self) -> str:
         return f"IpnsName({self})"
+
+
+def peer_id_of(text: str, field: str = "peer_id") -> str:
+    """The peer ID in a text, as libp2p writes it, whichever form it has; raises BadRequest naming `field`."""
+    try:
+        return IpnsName.parse(text).peer_id
+    except BadRequest as error:
+        raise BadRequest(field, str(error.details["problem"])) from None
 
 
 def _unpadded(prefix: str, encode: Callable[[bytes], bytes]) -> Callable[[bytes], str]:

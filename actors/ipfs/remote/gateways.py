@@ -21,6 +21,7 @@ from yarl import URL
 
 from ....schemas.cid import CID
 from ....schemas.errors import BadRequest, BusError, NotFound, Unavailable
+from ....schemas.ipfs import MAX_BLOCK_BYTES
 from .health import Health, SourceHealth
 from .sources import NOT_ASKED, WRONG_BLOCK, check_supported
 from .web import CONNECT_TIMEOUT_S, Remote, network_errors, parse_origin, read_whole
@@ -30,7 +31,6 @@ __all__ = ["GatewayFetcher"]
 log = logging.getLogger(__name__)
 
 RAW_BLOCK = "application/vnd.ipld.raw"
-MAX_BLOCK_BYTES = 2 * 1024 * 1024
 MAX_GATEWAYS = 64
 CONNECTIONS_EACH = 16
 TIMEOUT_S = 30.0

@@ -24,6 +24,7 @@ import orjson
 
 from ....schemas.cid import CID
 from ....schemas.errors import BusError, InvalidContent, TooLarge, Unavailable
+from ....schemas.ipfs import MAX_BLOCK_BYTES
 from .kubo_errors import KuboCode, http_error, kubo_error
 from .lines import lines_of
 from .trailers import TrailingResponse
@@ -37,7 +38,6 @@ IDLE_TIMEOUT_S = 60.0
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 MAX_LINE_BYTES = 4 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
-MAX_BLOCK_BYTES = 2 * 1024 * 1024
 RETRY_PAUSES_S = (0.1, 0.4)
 STREAM_ERROR = "X-Stream-Error"
 
@@ -122,6 +122,16 @@ class KuboRpc(Remote):
         """The bytes that a command answers, as they come. Ending is success: an error in the middle of the
         stream is raised, after the bytes that came before it."""
         return self._read(_Call(command, args, options, upload, timeout_s))
+
+    async def block(self, cid: CID, **options: Any) -> bytes:
+        """A block as Kubo has it, unchecked; raises as `read` does, and TooLarge past 2 MiB."""
+        block = bytearray()
+        async with aclosing(self.read("block/get", str(cid), **options)) as pieces:
+            async for piece in pieces:
+                block += piece
+                if len(block) > MAX_BLOCK_BYTES:
+                    raise TooLarge("block", limit=MAX_BLOCK_BYTES)
+        return bytes(block)
 
     async def _read(self, call: _Call) -> AsyncGenerator[bytes, None]:
         begun = False
@@ -220,15 +230,8 @@ class KuboFetcher:
         return self._kubo.url
 
     async def fetch(self, cid: CID) -> bytes:
-        """The block as Kubo has it, unchecked; raises as `KuboRpc.read` does, TooLarge past 2 MiB, and
-        DeadlineExceeded when Kubo's peers have not sent it in time."""
-        block = bytearray()
-        async with aclosing(self._kubo.read("block/get", str(cid), timeout_s=self._timeout_s)) as pieces:
-            async for piece in pieces:
-                block += piece
-                if len(block) > MAX_BLOCK_BYTES:
-                    raise TooLarge("block", limit=MAX_BLOCK_BYTES)
-        return bytes(block)
+        """As `KuboRpc.block`; DeadlineExceeded when Kubo's peers have not sent it in time."""
+        return await self._kubo.block(cid, timeout_s=self._timeout_s)
 
     async def close(self) -> None:
         await self._kubo.close()

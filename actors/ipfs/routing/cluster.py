@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from ....schemas.cid import CID
 from ....schemas.errors import BusError, NotFound, Unavailable
+from ..remote.sources import WRONG_BLOCK
 from .announcements import Announcements
 
 __all__ = ["ClusterFetcher"]
@@ -46,9 +47,9 @@ class ClusterFetcher:
             if cid.matches(block):
                 self._served_last = peer_id
                 return block
-            tried[peer_id] = "sent other bytes than the CID names"
+            tried[peer_id] = WRONG_BLOCK
             liars.append(peer_id)
-            log.warning("node %s sent other bytes than the CID names (block %s)", peer_id, cid)
+            log.warning("node %s %s (block %s)", peer_id, WRONG_BLOCK, cid)
         details = {"liars": liars} if liars else {}
         raise NotFound("block", str(cid), tried=tried or {self.name: "no other node is known"}, **details)
 

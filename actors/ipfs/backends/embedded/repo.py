@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-
 from .....bus import handles
 from .....schemas import ipfs, subjects
 from .node import Node
@@ -36,12 +34,7 @@ class RepoRows(Node):
 
     @handles(subjects.VERSION)
     async def version(self, ask: ipfs.VersionRequest) -> ipfs.Version:
-        return ipfs.Version(
-            version=self._actor.software_version,
-            backend="embedded",
-            python=platform.python_version(),
-            system=f"{platform.machine()}/{platform.system().lower()}",
-        )
+        return self.here()
 
     @handles(subjects.ID)
     async def id(self, ask: ipfs.IdRequest) -> ipfs.Id:

@@ -13,7 +13,7 @@ from .....schemas.cid import CID
 from .....schemas.errors import BadRequest, NotFound, NotSupported
 from .....schemas.routing import PeerRecord, Tried
 from ...codecs.dagstat import refs
-from ...ipns.name import IpnsName
+from ...ipns.name import IpnsName, peer_id_of
 from ...routing.announcements import ClusterPeer
 from .naming import NameRows
 
@@ -56,10 +56,7 @@ class RoutingRows(NameRows):
 
     @handles(subjects.FIND_PEER)
     async def find_peer(self, ask: routing.FindPeer) -> routing.FoundPeer:
-        try:
-            peer_id = IpnsName.parse(ask.peer_id).peer_id
-        except BadRequest as error:
-            raise BadRequest("peer_id", str(error.problem)) from None
+        peer_id = peer_id_of(ask.peer_id)
         found: dict[str, PeerRecord] = {}
         if peer_id == self._identity.peer_id:
             _note(found, [self._own_record()])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .....schemas.cid import CID, CODEC_NAMES, HASHES
-from .....schemas.errors import InvalidContent, NotFound, TooLarge
+from .....schemas.errors import InvalidContent, NotFound
 from ...remote.kubo import FilePart, KuboRpc
+from ...remote.sources import WRONG_BLOCK
 from ..reading import Reading
 
 __all__ = ["LONG_S", "Daemon", "KuboBlocks", "content_path", "field_of"]
@@ -20,7 +21,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MAX_BLOCK_BYTES = 2 * 1024 * 1024
 # How long the daemon may be silent over what takes long: pinning, counting, taking in the last of an upload.
 LONG_S = 600.0
 # Older daemons want to be told that a larger block is meant.
@@ -92,18 +92,10 @@ class KuboBlocks:
         return await self._get(cid, offline=True)
 
     async def _get(self, cid: CID, *, offline: bool | None = None) -> bytes:
-        block = bytearray()
-        pieces = self._rpc.read("block/get", str(cid), timeout_s=self._timeout_s, offline=offline)
-        async with aclosing(pieces):
-            async for piece in pieces:
-                block += piece
-                if len(block) > MAX_BLOCK_BYTES:
-                    raise TooLarge("block", limit=MAX_BLOCK_BYTES)
-        if not cid.matches(bytes(block)):
-            raise InvalidContent(
-                "block", f"{self._rpc.url} sent other bytes than the CID names", cid=str(cid)
-            )
-        return bytes(block)
+        block = await self._rpc.block(cid, timeout_s=self._timeout_s, offline=offline)
+        if not cid.matches(block):
+            raise InvalidContent("block", f"{self._rpc.url} {WRONG_BLOCK}", cid=str(cid))
+        return block
 
     async def has(self, cid: CID) -> bool:
         """Whether the daemon itself has the block, without asking its peers."""

@@ -12,9 +12,9 @@ from typing import Any
 from .....bus import handles
 from .....schemas import ipfs, names, routing, subjects
 from .....schemas.cid import CID
-from .....schemas.errors import BadRequest, NotFound, Unavailable
+from .....schemas.errors import NotFound, Unavailable
 from .....schemas.routing import PeerRecord, Tried
-from ...ipns.name import IpnsName
+from ...ipns.name import peer_id_of
 from ...remote.kubo_errors import kubo_error
 from .daemon import LONG_S, Daemon, content_path, field_of
 from .naming import NameRows
@@ -132,10 +132,7 @@ class RoutingRows(NameRows):
 
     @handles(subjects.FIND_PEER)
     async def find_peer(self, ask: routing.FindPeer) -> routing.FoundPeer:
-        try:
-            peer_id = IpnsName.parse(ask.peer_id).peer_id
-        except BadRequest as error:
-            raise BadRequest("peer_id", str(error.problem)) from None
+        peer_id = peer_id_of(ask.peer_id)
         found, tried = await self._query(FINAL_PEER, "routing/findpeer", peer_id)
         return routing.FoundPeer(
             peer_id=ask.peer_id, responses=found, peers_found=len(found),
