@@ -98,7 +98,17 @@ class Link:
         self.bulk_inbox.fail_all()
         for nc in (self.control, self.bulk):
             if not nc.is_closed:
-                await nc.close()
+                await _close(nc)
+
+
+async def _close(nc: NATS) -> None:
+    """Close it, also where its read task, cancelled in here, cancels the transport's own wait for the end."""
+    try:
+        await nc.close()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
 
 
 class _Watch:
