@@ -170,6 +170,15 @@ class CorruptBlock(BusError):
         super().__init__(f"block {cid} is damaged on disk", cid=cid)
 
 
+class DamagedIndex(BusError):
+    """A file of the CID index no longer matches its checksum: `file` says which, `part` which part of it."""
+
+    code, kind = 500, "damaged_index"
+
+    def __init__(self, file: str, part: str) -> None:
+        super().__init__(f"{file} is damaged on disk: {part}", file=file, part=part)
+
+
 class NotSupported(BusError):
     """A well-formed request for something that this system does not do."""
 

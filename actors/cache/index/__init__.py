@@ -1,0 +1,1 @@
+"""The Parquet CID index: what is known about each CID, in sorted runs, hot columns and a log."""

@@ -1,0 +1,1 @@
+"""How the index fits itself to its use: workloads, observed queries, layouts."""

@@ -1,0 +1,1 @@
+"""Questions to the index: filters, sorting, cursors, aggregates and how they are answered."""
