@@ -39,7 +39,8 @@ class ActorOptions:
 @dataclass(frozen=True)
 class BridgeOptions:
     """Where a bridge listens, and whose content it serves: that of the node in `data_dir`, or of whichever
-    node answers, where there is none or `any_node` says so."""
+    node answers, where there is none or `any_node` says so. Without `cache` files come from the ipfs
+    actor."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -48,6 +49,7 @@ class BridgeOptions:
     isolation: bool = False
     share_port: bool = False
     any_node: bool = False
+    cache: bool = True
     debug: bool = False
 
 
@@ -92,9 +94,9 @@ async def _actor(options: ActorOptions) -> int:
     async with AsyncExitStack() as stack:
         for name in options.names:
             actor = make_actor(name, data_dir.of_actor(name))
-            bus = await _connect(options.nats, data_dir, name, closed)
-            node = data_dir.make_node() if ACTORS[name].per_node else None
-            host = Host(actor, bus, node=node, version=__version__)
+            node = data_dir.make_node() if ACTORS[name].per_node else data_dir.node
+            bus = await _connect(options.nats, data_dir, name, closed, node)
+            host = Host(actor, bus, node=node if ACTORS[name].per_node else None, version=__version__)
             await host.start()
             stack.push_async_callback(host.stop)
         return await _until(stop, closed)
@@ -107,6 +109,7 @@ def run_bridge(options: BridgeOptions) -> int:
 
 async def _bridge(options: BridgeOptions) -> int:
     from cidbus.actors import IMPLEMENTED
+    from cidbus.actors.cache.settings import CacheSettings
     from cidbus.http_bridge import BridgeSettings, serve
     from cidbus.http_bridge.gateway.environment import gateway_environment
 
@@ -118,7 +121,8 @@ async def _bridge(options: BridgeOptions) -> int:
         version=__version__,
         debug=options.debug,
         isolation=options.isolation,
-        needed=IMPLEMENTED,
+        needed=tuple(name for name in IMPLEMENTED if options.cache or name != "cache"),
+        near_bytes=CacheSettings.read().near_limit if options.cache else None,
         **gateway_environment(),
     )
     # Bridges of one system may share a port, and the kernel spreads the connections over them; without

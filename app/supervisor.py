@@ -23,7 +23,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from cidbus.actors import IMPLEMENTED
-from cidbus.actors.ipfs.settings import ENV_PREFIX, IpfsSettings, environment_of
+from cidbus.actors.cache.settings import CacheSettings
+from cidbus.actors.ipfs.settings import IpfsSettings
 from cidbus.bus import Bus
 from cidbus.bus.keyring import Keyring
 from cidbus.bus.micro import SERVICE_PREFIX
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 READY_S = 30.0
 NATS_PORT = 4222
-ADDRESSES = ENV_PREFIX + "ADDRESSES"
+ADDRESSES = IpfsSettings.prefix() + "ADDRESSES"
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class UpOptions:
     `nats` uses a server that already runs, with keys from `<data_dir>/secrets`; without it one is started.
     `isolation` means free ports and, unless `throw_away` says otherwise, a data folder that is removed at the
     end. `scale` says how many processes of an actor,
-    or of `bridge`, there are (1 each if it says nothing). `ipfs` has settings of the ipfs actor by name, as
-    text: see `cidbus.actors.ipfs.settings`.
+    or of `bridge`, there are (1 each if it says nothing). `ipfs` and `cache` have settings of these actors by
+    name, as text: see `cidbus.actors.ipfs.settings` and `cidbus.actors.cache.settings`.
     """
 
     host: str = "127.0.0.1"
@@ -62,6 +63,7 @@ class UpOptions:
     debug: bool = False
     scale: dict[str, int] = field(default_factory=dict)
     ipfs: dict[str, str] = field(default_factory=dict)
+    cache: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = {*IMPLEMENTED, "bridge"}
@@ -72,6 +74,9 @@ class UpOptions:
                 raise BadRequest("scale", f"{name}={count} is not between 0 and 64", limit=64)
         if IpfsSettings.of(self.ipfs).is_simulation and self.scale.get("ipfs", 1) > 1:
             raise BadRequest("scale", "a simulation is one process: each makes up its own", limit=1)
+        CacheSettings.of(self.cache)
+        if self.scale.get("cache", 1) > 1:
+            raise BadRequest("scale", "a node has one cache: its index has one writer", limit=1)
 
 
 class System:
@@ -173,8 +178,9 @@ class System:
         bridge += ["--isolation"] if self.options.isolation else []
         bridge += [] if self._node else ["--any-node"]
         bridge += ["--share-port"] if self.options.scale.get("bridge", 1) > 1 else []
+        bridge += [] if self.options.scale.get("cache", 1) else ["--no-cache"]
         for _ in range(self.options.scale.get("bridge", 1)):
-            await self._add("bridge", PythonProcess(bridge))
+            await self._add("bridge", PythonProcess(bridge, CacheSettings.environment_of(self.options.cache)))
 
     def _common(self) -> list[str]:
         options = ["--nats", self.nats, "--data-dir", str(self.data_dir.path)]
@@ -182,9 +188,11 @@ class System:
 
     def _environment(self, actor: str) -> dict[str, str]:
         """What an actor is told besides its options: the ipfs actor, where its content can be had."""
+        if actor == "cache":
+            return CacheSettings.environment_of(self.options.cache)
         if actor != "ipfs":
             return {}
-        told = environment_of(self.options.ipfs)
+        told = IpfsSettings.environment_of(self.options.ipfs)
         address = _multiaddr(self.http)
         if address is not None and ADDRESSES not in os.environ:
             told.setdefault(ADDRESSES, address)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from cidbus.bus.process import tune_allocator
 
-from . import bulk, car, dag, engine, gateway, small
+from . import bulk, car, dag, engine, gateway, hot_reads, small
 from .ratio import Ratio, table
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
@@ -23,6 +23,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
     "gateway": gateway.compare,
     "car": car.compare,
     "dag": dag.compare,
+    "hot": hot_reads.compare,
     "car-10gb": car.compare_large,
 }
 # Run only when named: they need much disk.

@@ -33,8 +33,7 @@ end
 
 
 async def compare(rounds: int) -> list[Ratio]:
-    if shutil.which("wrk") is None:
-        raise SystemExit("this comparison needs wrk: apt-get install wrk")
+    needs_wrk()
     async with measured_system() as system:
         bare = await system.http_peer()
         ours = await add_small(system)
@@ -52,6 +51,11 @@ async def compare(rounds: int) -> list[Ratio]:
             for connections in (16, 64)
         ]
         return [*found, await durable_adds(system, rounds)]
+
+
+def needs_wrk() -> None:
+    if shutil.which("wrk") is None:
+        raise SystemExit("this comparison needs wrk: apt-get install wrk")
 
 
 async def add_small(system: Measured) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from cidbus.bus.keyring import Keyring
 from cidbus.bus.server import free_port
@@ -40,9 +41,9 @@ class Measured:
 
 
 @asynccontextmanager
-async def measured_system() -> AsyncIterator[Measured]:
+async def measured_system(**options: Any) -> AsyncIterator[Measured]:
     async with AsyncExitStack() as stack:
-        system = System(UpOptions(isolation=True))
+        system = System(UpOptions(isolation=True, **options))
         info = await system.start()
         stack.push_async_callback(system.stop)
         yield Measured(info, stack)

@@ -54,6 +54,7 @@ class Actor:
     # Set by the host before `on_start`.
     bus: Bus
     instance: str
+    node: str | None
     software_version: str
 
     async def on_start(self) -> None:

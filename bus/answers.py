@@ -55,7 +55,7 @@ class Answers:
     # ---- streams ----------------------------------------------------------------------------------------
 
     async def _stream(self, row: Stream[Any, Any, Any], produced: Any, msg: Msg) -> None:
-        chunks = produced if row.item is bytes else _batches(produced)
+        chunks: AsyncIterator[Any] = produced if row.item is bytes else _batches(produced, row.head)
         try:
             first = await anext(chunks, b"")
             head = None
@@ -66,7 +66,7 @@ class Answers:
             if second is None and len(first) <= CHUNK_BYTES:
                 await self._inbox.publish(msg.reply, first, "", headers)
             else:
-                rest = _chain(first, second, chunks)
+                rest: AsyncIterator[Payload] = _chain(first, second, chunks)
                 await self._pump(cut(rest) if row.item is bytes else rest, headers, msg)
         finally:
             await produced.aclose()
@@ -133,11 +133,14 @@ async def _chain(
         yield chunk
 
 
-async def _batches(items: AsyncIterator[Wire]) -> AsyncIterator[bytes]:
-    """The items as JSON arrays of about `BATCH_BYTES` each."""
+async def _batches(items: AsyncIterator[Wire], head: type[Wire]) -> AsyncIterator[Wire | bytes]:
+    """The items as JSON arrays of about `BATCH_BYTES` each; before them the head, where the row has one."""
     batch: list[orjson.Fragment] = []
     size = 0
     async for item in items:
+        if type(item) is head:
+            yield item
+            continue
         body = item.to_wire()
         batch.append(orjson.Fragment(body))
         size += len(body) + 1

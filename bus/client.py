@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -27,7 +27,7 @@ from .link import Credentials, Link
 from .micro import SERVICE_PREFIX
 from .streams import MAX_BODY_BYTES, IncomingStream, cut, send_stream
 
-__all__ = ["Bus", "Subscription"]
+__all__ = ["Bus", "Subscription", "items_of"]
 
 A = TypeVar("A", bound=Wire)
 R = TypeVar("R", bound=Wire)
@@ -35,6 +35,9 @@ H = TypeVar("H", bound=Wire)
 E = TypeVar("E", bound=Wire)
 M = TypeVar("M", bound=Wire)
 
+
+# How a stream row is opened in another way: the request and its `timeout_s` in, the stream out.
+Way = Callable[[Any, float | None], Awaitable[IncomingStream[Any]]]
 
 PER_NODE = frozenset(name for name, info in ACTORS.items() if info.per_node)
 
@@ -50,6 +53,7 @@ class Bus:
     def __init__(self, link: Link | None = None, *, node: str | None = None) -> None:
         """Without a link the bus is connected later, by `attach`; until then every use is Unavailable."""
         self.node = node
+        self._ways: dict[Stream[Any, Any, Any], Way] = {}
         if link is not None:
             self.link = link
 
@@ -112,6 +116,19 @@ class Bus:
 
         Raises as `request` does; an error later in the stream is raised by the iteration.
         """
+        way = self._ways.get(row)
+        if way is not None and at is None:
+            return await way(ask, timeout_s)
+        return await self.open_straight(row, ask, timeout_s=timeout_s, at=at)
+
+    def divert(self, row: Stream[A, H, Any], way: Way) -> None:
+        """From now on `open` of this row is answered by `way`, which may itself use `open_straight`."""
+        self._ways[row] = way
+
+    async def open_straight(
+        self, row: Stream[A, H, Any], ask: A, *, timeout_s: float | None = None, at: str | None = None
+    ) -> IncomingStream[H]:
+        """As `open`, from the actor itself."""
         msg = await self._ask(row, ask, timeout_s, at)
         return IncomingStream(self.link, msg, read_head(msg.headers, row.head), timeout_s or row.timeout_s)
 
@@ -119,15 +136,9 @@ class Bus:
         self, row: Stream[A, Any, M], ask: A, *, timeout_s: float | None = None, at: str | None = None
     ) -> AsyncIterator[M]:
         """The items of a stream row whose items are models, a chunk of them at a time in memory."""
-        read = TypeAdapter(list[row.item]).validate_json  # type: ignore[name-defined]
         async with await self.open(row, ask, timeout_s=timeout_s, at=at) as stream:
-            async for chunk in stream:
-                try:
-                    items = read(chunk)
-                except ValidationError as error:
-                    raise Unavailable(f"the answer to {row.name} cannot be read: {error}") from error
-                for item in items:
-                    yield item
+            async for item in items_of(row, stream):
+                yield item
 
     async def upload(
         self,
@@ -255,6 +266,18 @@ class Subscription:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+async def items_of(row: Stream[Any, Any, M], chunks: AsyncIterable[bytes]) -> AsyncIterator[M]:
+    """The items in the chunks of a stream; raises Unavailable for chunks that hold none of the row's."""
+    read = TypeAdapter(list[row.item]).validate_json  # type: ignore[name-defined]
+    async for chunk in chunks:
+        try:
+            items = read(chunk)
+        except ValidationError as error:
+            raise Unavailable(f"the answer to {row.name} cannot be read: {error}") from error
+        for item in items:
+            yield item
 
 
 def _read(row: Replied[Any, R], msg: Msg) -> R:

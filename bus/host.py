@@ -56,7 +56,7 @@ class Host:
         self.bus = bus
         self.node = node
         self.instance = instance or secrets.token_hex(8)
-        actor.bus, actor.instance, actor.software_version = bus, self.instance, version
+        actor.bus, actor.instance, actor.node, actor.software_version = bus, self.instance, node, version
         shortcuts = actor.shortcuts()
         endpoints = [
             Endpoint(row, handler, shortcuts.get(row)) for row, handler in handlers_of(actor).items()

@@ -147,8 +147,10 @@ class IncomingStream(Generic[H]):
     stream when it is left early.
 
     `head` is what the row sends before its bytes, None if it sent none; `whole` is the content if it came in
-    one message, else None.
+    one message, else None. `cached` says whether a cache has answered, None where that is not known.
     """
+
+    cached: bool | None = None
 
     def __init__(self, link: Link, first: Msg, head: H | None, timeout_s: float) -> None:
         self.head = head
@@ -158,6 +160,13 @@ class IncomingStream(Generic[H]):
         self._asked = self._got = 0
         self._talk = _Conversation(link, first.reply, timeout_s) if first.reply else None
         self.whole = None if self._talk else first.data
+
+    @classmethod
+    def of(cls, whole: bytes) -> Self:
+        """What is at hand already, as if it had come in one message without a head."""
+        stream = cls.__new__(cls)
+        stream.head, stream.whole, stream._first, stream._talk = None, whole, whole, None
+        return stream
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

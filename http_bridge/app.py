@@ -59,6 +59,7 @@ def add_routes(
         settings = replace(settings, prefix=prefix)
     bridge = Bridge(bus, settings)
     app[BRIDGE] = bridge
+    app.on_cleanup.append(lambda _: bridge.close())
     _Routes(app, bridge, settings.prefix.rstrip("/")).add_table().add_pages().add_fallback()
     return bridge
 

@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from ..bus import Bus
 from ..schemas.errors import BadRequest, BusError, Busy, Forbidden
 from ..schemas.wire import bad_request
+from .contents import Contents
 from .marks import mark
 from .problems import OPERATION_ID, NoRoom, conceal, problem
 from .settings import BridgeSettings
@@ -46,6 +47,7 @@ class Bridge:
     def __init__(self, bus: Bus, settings: BridgeSettings) -> None:
         self.bus = bus
         self.settings = settings
+        self.contents = None if settings.near_bytes is None else Contents(bus, settings.near_bytes)
         self.started_at = time.time()
         self.running = 0
         self._drained: asyncio.Event | None = None
@@ -111,6 +113,11 @@ class Bridge:
             return response
 
         return self._recorded(answer) if self.settings.debug else answer
+
+    async def close(self) -> None:
+        """End what goes on beside the requests."""
+        if self.contents is not None:
+            await self.contents.close()
 
     async def drain(self, timeout_s: float) -> None:
         """Returns once no request runs any more, or after `timeout_s`; for when none is accepted now."""

@@ -1,6 +1,8 @@
 """Streams of items as lists: one JSON document, or NDJSON, written as the items come.
 
-{"success":true,"operation_id":"…","<row.items>":[…],"count":n,"duration_ms":…}
+{"success":true,"operation_id":"…",…the head's fields…,"<row.items>":[…],"count":n,"duration_ms":…}
+
+Where there is no such document, the head of a row that has one is the header `Cidbus-Head`, in JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import hdrs, web
 
-from ..bus import IncomingStream
+from ..bus import IncomingStream, head_header
 from ..schemas.errors import Unavailable
 from ..schemas.rows import Stream
 from .asking import ask_of_body, ask_of_path
@@ -49,6 +51,8 @@ class ItemsRoute:
         as_lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
         headers = {hdrs.CONTENT_TYPE: NDJSON if as_lines else JSON, OPERATION_ID: operation_id, **SERVER}
         async with await self._bus.open(self._row, ask) as stream:
+            if as_lines and stream.head is not None:
+                headers |= head_header(stream.head)
             parts = _lines(stream) if as_lines else _document(stream, self._row.items, operation_id, started)
             if stream.whole is not None:
                 body = b"".join([part async for part in parts])
@@ -62,7 +66,8 @@ async def _document(
     stream: IncomingStream[Any], items: str, operation_id: str, started: float
 ) -> AsyncIterator[bytes]:
     count = 0
-    pending = f'{opening(operation_id)},"{items}":['.encode()
+    facts = b"" if stream.head is None else stream.head.to_wire()[1:-1]
+    pending = opening(operation_id).encode() + (b"," + facts if facts else b"") + f',"{items}":['.encode()
     async for chunk in stream:
         found = len(_batch(chunk))
         if not found:

@@ -7,12 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from ..schemas.cache import TableHead
 from ..schemas.ipfs import FileHead, TarHead
 from ..schemas.rows import Call, Replied, Stream, Upload
 from ..schemas.subjects import ACTORS, calls
+from ..schemas.wire import Empty
 from .json_schemas import REFERENCE, Document, references_and_schemas
 from .paths import ANY_PATH, served_paths
 from .problems import PROBLEM_TYPE, REASONS
+from .tables import ARROW, AS_ARROW
 
 __all__ = ["openapi_document"]
 
@@ -25,6 +28,7 @@ JSON, NDJSON, TEXT, OCTETS = (
 # Any route may end so; the others say more.
 COMMON = (400, 403, 404, 409, 422, 429, 431, 500, 501, 503, 504)
 WITH_BODY = (408, 413, 415, 507)
+_MEDIA: dict[type, str] = {TarHead: "application/x-tar", TableHead: ARROW}
 CONTENT_FIELDS = frozenset({"content", "data", "content_type"})
 
 
@@ -83,7 +87,7 @@ def _models(rows: list[Call[Any]]) -> Iterator[type[BaseModel]]:
         if isinstance(row, Replied):
             yield row.reply
         elif isinstance(row, Stream) and row.item is not bytes:
-            yield row.item
+            yield from (row.item, row.head)
 
 
 class _Operations:
@@ -139,7 +143,7 @@ class _Operations:
 
     @property
     def _is_file(self) -> bool:
-        return isinstance(self._row, Stream) and self._row.head is FileHead
+        return isinstance(self._row, Stream) and issubclass(self._row.head, FileHead)
 
     def _body(self) -> Document:
         content: Document = {JSON: {"schema": self._schemas[self._row.ask]}}
@@ -161,7 +165,7 @@ class _Operations:
         assert isinstance(row, Stream)
         if row.item is not bytes:
             return {"200": _answer("The list; nothing of it is held in memory", self._list(row), method)}
-        media = "application/x-tar" if row.head is TarHead else "*/*"
+        media = _MEDIA.get(row.head, "*/*")
         answers = {"200": _answer("The content", {media: {}}, method, "ETag", "X-Content-Size")}
         if method != "POST":
             answers["304"] = {"description": "The client has it already", "headers": _headers("ETag")}
@@ -177,11 +181,13 @@ class _Operations:
             "properties": {row.items: items, "count": {"type": "integer", "minimum": 0}},
             "required": [row.items, "count"],
         }
-        document = {"schema": {"allOf": [self._schemas[Operation], extra]}}
-        return {
+        before = [] if row.head is Empty else [self._schemas[row.head]]
+        document = {"schema": {"allOf": [self._schemas[Operation], *before, extra]}}
+        answers = {
             JSON: document,
             NDJSON: {"schema": {"type": "string", "description": "One item on each line"}},
         }
+        return answers | ({ARROW: {"schema": {}}} if row in AS_ARROW else {})
 
     def _content_problems(self) -> tuple[int, ...]:
         return (416,) if self._is_file else ()

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import hdrs, web
 
+from ..schemas.cache import CachedHead, TableHead
 from ..schemas.dag import CarHead, DagHead
 from ..schemas.ipfs import BlockHead, FileHead, TarHead
 from ..schemas.rows import Call, Request, Stream, Upload
@@ -25,6 +26,7 @@ from .items import ItemsRoute
 from .paths import served_paths
 from .replies import reply
 from .streams import BlockRoute, ContentRoute, FileRoute, TarRoute
+from .tables import AS_ARROW, RowsRoute, TableRoute
 from .uploads import UploadRoute
 
 __all__ = ["Route", "routes_of", "table_routes"]
@@ -67,7 +69,9 @@ def _handlers(bridge: Bridge, row: Call[Any]) -> Any:
     if isinstance(row, Upload):
         return UploadRoute(bridge, row)
     assert isinstance(row, Stream)
-    return content_route(bridge, row) if row.item is bytes else ItemsRoute(bridge, row)
+    if row.item is bytes:
+        return content_route(bridge, row)
+    return RowsRoute(bridge, row, AS_ARROW[row]) if row in AS_ARROW else ItemsRoute(bridge, row)
 
 
 class RequestRoute:
@@ -100,6 +104,8 @@ def content_route(bridge: Bridge, row: Stream[Any, Any, bytes]) -> ContentRoute:
 
 _CONTENT: dict[Any, type[ContentRoute]] = {
     FileHead: FileRoute,
+    CachedHead: FileRoute,
+    TableHead: TableRoute,
     BlockHead: BlockRoute,
     TarHead: TarRoute,
     CarHead: CarRoute,

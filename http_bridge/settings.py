@@ -30,6 +30,8 @@ class BridgeSettings:
     needed: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
 
+    near_bytes: int | None = None  # of small files that were read lately; None asks no cache at all
+
     max_requests: int = 512  # running at once; one more is answered by 429
     max_listeners: int = 1024  # clients of the event stream at once
     max_queued_events: int = 1024  # waiting for one client; more are dropped and counted

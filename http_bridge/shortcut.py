@@ -17,7 +17,7 @@ from . import media
 from .bridge import Bridge
 from .problems import OPERATION_ID
 from .replies import duration_text
-from .streams import CONTENT_SIZE, DURATION, IPFS_PATH, FileRoute
+from .streams import CACHE_HIT, CONTENT_SIZE, DURATION, IPFS_PATH, FileRoute, cache_hit
 
 __all__ = ["Shortcut"]
 
@@ -64,6 +64,7 @@ class Shortcut:
             (OPERATION_ID, operation_id),
             (IPFS_PATH, "/ipfs/" + cid),
             (CONTENT_SIZE, str(len(whole))),
+            (CACHE_HIT, cache_hit(stream)),
             (hdrs.CONTENT_TYPE, media.by_bytes(whole)),
             (hdrs.CONTENT_DISPOSITION, f'inline; filename="{cid}"'),
             (DURATION, duration_text(started)),

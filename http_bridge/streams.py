@@ -20,6 +20,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDict, istr
 
 from ..bus import IncomingStream
+from ..schemas.cache import CachedHead, CacheGet
 from ..schemas.errors import Unavailable, UnsatisfiableRange
 from ..schemas.ipfs import CatRequest, FileHead
 from ..schemas.rows import Stream
@@ -38,10 +39,12 @@ __all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute"]
 DURATION = istr("X-Operation-Duration-MS")
 CONTENT_SIZE = istr("X-Content-Size")
 IPFS_PATH = istr("X-IPFS-Path")
+CACHE_HIT = istr("X-Cache-Hit")
 # Query fields that say how an answer is presented, not what is asked for.
 PRESENTATION = frozenset({"filename", "download"})
 
 ByteStream = Stream[Any, Any, bytes]
+FileAsk = CatRequest | CacheGet
 Incoming = IncomingStream[Any]
 Headers = CIMultiDict[str]
 
@@ -143,10 +146,10 @@ class FileRoute(ContentRoute):
     base = Headers({**ContentRoute.base, "Accept-Ranges": "bytes"})
 
     async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        ask: CatRequest = ask_of_path(self._row.ask, request, PRESENTATION)
+        ask: FileAsk = ask_of_path(self._row.ask, request, PRESENTATION)
         return await self.get_file(request, ask, operation_id)
 
-    async def get_file(self, request: web.Request, ask: CatRequest, operation_id: str) -> web.StreamResponse:
+    async def get_file(self, request: web.Request, ask: FileAsk, operation_id: str) -> web.StreamResponse:
         """The file, a range of it, or 304."""
         started = time.perf_counter()
         given = request.headers
@@ -172,7 +175,7 @@ class FileRoute(ContentRoute):
     async def head(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         """What GET would say, for the price of the first bytes."""
         started = time.perf_counter()
-        ask: CatRequest = ask_of_path(self._row.ask, request, PRESENTATION)
+        ask: FileAsk = ask_of_path(self._row.ask, request, PRESENTATION)
         etag = self.etag(ask)
         headers = self._headers(ask, etag, operation_id)
         if await self._is_known(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag, ask):
@@ -182,6 +185,7 @@ class FileRoute(ContentRoute):
             part = self._part(ask, stream)
             first = await anext(stream, b"")
             self._present(request, ask, first, headers)
+            headers[CACHE_HIT] = cache_hit(stream)
             length = part.size - part.first
             length = length if ask.length is None else min(length, ask.length)
         headers[CONTENT_SIZE] = str(part.size)
@@ -190,7 +194,7 @@ class FileRoute(ContentRoute):
         return web.StreamResponse(headers=headers)
 
     async def send_opened(
-        self, request: web.Request, ask: CatRequest, stream: Incoming, operation_id: str, started: float
+        self, request: web.Request, ask: FileAsk, stream: Incoming, operation_id: str, started: float
     ) -> web.StreamResponse:
         """The whole file that a stream has been opened for."""
         async with stream:
@@ -205,24 +209,25 @@ class FileRoute(ContentRoute):
             headers[hdrs.CACHE_CONTROL] = "no-store"
             if is_json(request.headers.get(hdrs.ACCEPT, "").strip().lower()):
                 headers[hdrs.CONTENT_TYPE] = JSON
+                headers[CACHE_HIT] = cache_hit(stream)
                 del headers[hdrs.ETAG], headers["Accept-Ranges"]
                 document = _document(ask, self._part(ask, stream), stream, operation_id, started)
                 return await send(request, headers, document, stall_s=self._settings.write_timeout_s)
             return await self._content(request, ask, stream, self._part(ask, stream), headers, started, 200)
 
-    def etag(self, ask: CatRequest) -> str:
+    def etag(self, ask: FileAsk) -> str:
         if ask.offset or ask.length is not None:
             return etag_of(ask.cid, ask.path, f"?{ask.offset}+{ask.length}")
         return etag_of(ask.cid, ask.path)
 
-    async def _is_known(self, condition: str, etag: str, ask: CatRequest) -> bool:
+    async def _is_known(self, condition: str, etag: str, ask: FileAsk) -> bool:
         """Whether If-None-Match names the content; `*` does if there is such content at all."""
         if condition.strip() == "*":
             async with await self._bus.open(self._row, ask.model_copy(update={"offset": 0, "length": 0})):
                 return True
         return matches_any(condition, etag)
 
-    def _part(self, ask: CatRequest, stream: Incoming) -> Part:
+    def _part(self, ask: FileAsk, stream: Incoming) -> Part:
         head: FileHead | None = stream.head
         if head is not None:
             return Part(head.size_bytes, head.offset, head.length)
@@ -232,14 +237,14 @@ class FileRoute(ContentRoute):
         first = min(ask.offset, size) if ask.offset >= 0 else max(0, size + ask.offset)
         return Part(size, first, size - first if ask.length is None else min(ask.length, size - first))
 
-    def _headers(self, ask: CatRequest, etag: str, operation_id: str) -> Headers:
+    def _headers(self, ask: FileAsk, etag: str, operation_id: str) -> Headers:
         headers = self.base.copy()
         headers[hdrs.ETAG] = etag
         headers[OPERATION_ID] = operation_id
         headers[IPFS_PATH] = ipfs_path(ask.cid, ask.path)
         return headers
 
-    def _present(self, request: web.Request, ask: CatRequest, first: bytes, headers: Headers) -> None:
+    def _present(self, request: web.Request, ask: FileAsk, first: bytes, headers: Headers) -> None:
         """Name and type: by the name that the query or the path gives, else by the first bytes."""
         if not ask.path and not request.query_string:
             headers[hdrs.CONTENT_TYPE] = media.by_bytes(first)
@@ -256,7 +261,7 @@ class FileRoute(ContentRoute):
     async def _content(
         self,
         request: web.Request,
-        ask: CatRequest,
+        ask: FileAsk,
         stream: Incoming,
         part: Part,
         headers: Headers,
@@ -264,6 +269,7 @@ class FileRoute(ContentRoute):
         status: int,
     ) -> web.StreamResponse:
         headers[CONTENT_SIZE] = str(part.size)
+        headers[CACHE_HIT] = cache_hit(stream)
         whole = stream.whole
         if whole is not None and len(whole) > part.length:
             whole = whole[part.first : part.first + part.length]
@@ -278,7 +284,7 @@ class FileRoute(ContentRoute):
         chunks = _chain(first, stream)
         return await send(request, headers, chunks, status=status, stall_s=self._settings.write_timeout_s)
 
-    async def _first_bytes(self, request: web.Request, ask: CatRequest) -> bytes:
+    async def _first_bytes(self, request: web.Request, ask: FileAsk) -> bytes:
         """The file's first bytes, or none if its name says its type."""
         name = request.query.get("filename") or ask.path.rpartition("/")[2]
         if media.by_name(name) is not None:
@@ -289,10 +295,10 @@ class FileRoute(ContentRoute):
 
 
 async def _document(
-    ask: CatRequest, part: Part, stream: Incoming, operation_id: str, started: float
+    ask: FileAsk, part: Part, stream: Incoming, operation_id: str, started: float
 ) -> AsyncIterator[bytes]:
     """The documented JSON form, with the bytes in base64, written as they come."""
-    facts = orjson.dumps({"cid": ask.cid, "content_size_bytes": part.size})
+    facts = orjson.dumps({"cid": ask.cid, "content_size_bytes": part.size, "cache_hit": was_cached(stream)})
     yield opening(operation_id).encode() + b"," + facts[1:-1] + b',"data":"'
     rest = b""
     async for chunk in _asked_for(stream, part):
@@ -312,7 +318,7 @@ async def _asked_for(stream: Incoming, part: Part) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _range_of(request: web.Request, ask: CatRequest, etag: str) -> ByteRange | None:
+def _range_of(request: web.Request, ask: FileAsk, etag: str) -> ByteRange | None:
     """The range to send; None if there is none, or the client's copy is of something else (If-Range)."""
     if ask.offset or ask.length is not None:
         return None  # the query has already said which bytes
@@ -326,6 +332,16 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield first
     async for chunk in rest:
         yield chunk
+
+
+def cache_hit(stream: Incoming) -> str:
+    """The value of `X-Cache-Hit`."""
+    return "true" if was_cached(stream) else "false"
+
+
+def was_cached(stream: Incoming) -> bool:
+    head = stream.head
+    return head.cache != "miss" if isinstance(head, CachedHead) else bool(stream.cached)
 
 
 def headless(row: ByteStream) -> Unavailable:

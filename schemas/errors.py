@@ -93,6 +93,15 @@ class NotFound(BusError):
         super().__init__(f"{what} not found: {name}", what=what, name=name, **details)
 
 
+class NotCached(NotFound):
+    """The cache neither has this content nor would keep it: the ipfs actor is to be asked itself."""
+
+    code, kind = 404, "not_cached"
+
+    def __init__(self, cid: str) -> None:
+        super().__init__("cache entry", cid)
+
+
 class Conflict(BusError):
     """The request is well formed but the present state refuses it."""
 

@@ -333,7 +333,13 @@ class Id(Answer):
     instance: str
 
 
-class ContentAdded(Reply):
+class OfNode(Reply):
+    """What every event of an ipfs actor has: the name of the node whose content it is, where it has one."""
+
+    node: str | None = None
+
+
+class ContentAdded(OfNode):
     cid: str
     size_bytes: SizeBytes
     pinned: bool
@@ -341,7 +347,7 @@ class ContentAdded(Reply):
     at: UnixTime
 
 
-class PinChanged(Reply):
+class PinChanged(OfNode):
     cid: str
     mode: PinMode
     name: str | None = None
@@ -349,12 +355,12 @@ class PinChanged(Reply):
     at: UnixTime
 
 
-class BlockGone(Reply):
+class BlockGone(OfNode):
     cid: str
     at: UnixTime
 
 
-class GarbageCollected(Reply):
+class GarbageCollected(OfNode):
     removed_blocks: SizeBytes
     freed_bytes: SizeBytes
     at: UnixTime

@@ -95,8 +95,8 @@ class Request(Replied[A, R]):
 
 
 class Stream(Call[A], Generic[A, H, I]):
-    """`item` is `bytes` for content, or the model of one item. A stream of bytes has a `head` that comes
-    before them; one of items has none (`Empty`) and names its list in JSON answers by `items`."""
+    """`item` is `bytes` for content, or the model of one item. A `head`, if the row has one, comes before
+    them; a stream of items names its list in JSON answers by `items`."""
 
     kind = "stream"
 

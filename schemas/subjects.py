@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import dag, ipfs, names, routing
+from . import cache, dag, ipfs, names, routing
 from .rows import Call, Event, Request, Row, Stream, Upload
 from .wire import Empty
 
@@ -254,6 +254,138 @@ SWARM_ADDRS: Stream[routing.SwarmAddrs, Empty, routing.Peer] = Stream(
     http="GET /ipfs/swarm/addrs",
 )  # fmt: skip
 
+# ---- cache: content -------------------------------------------------------------------------------------
+
+CACHE_GET = Stream(
+    "cache.get", cache.CacheGet, bytes,
+    "The bytes of a file by way of the cache, or a range of them", head=cache.CachedHead,
+    http="GET /cache/get/{cid}",
+)  # fmt: skip
+CACHE_PUT = Upload(
+    "cache.put", cache.CachePut, cache.CacheKept,
+    "Keep a block in the cache", repeatable=True,
+    http="POST /cache/put",
+)  # fmt: skip
+CACHE_INVALIDATE = Request(
+    "cache.invalidate", cache.CacheInvalidate, cache.CacheInvalidated,
+    "Forget cached content", repeatable=True,
+    http="POST /cache/invalidate",
+)  # fmt: skip
+CACHE_CLEAR = Request(
+    "cache.clear", cache.CacheClear, cache.CacheInvalidated,
+    "Empty the cache or one of its tiers", timeout_s=60, repeatable=True,
+    http="POST /cache/clear",
+)  # fmt: skip
+CACHE_WARM = Request(
+    "cache.warm", cache.CacheWarm, cache.CacheWarmed,
+    "Bring files into the cache", timeout_s=600, repeatable=True,
+    http="POST /cache/warm",
+)  # fmt: skip
+CACHE_STATS = Request(
+    "cache.stats", cache.CacheStatsRequest, cache.CacheStats,
+    "What the cache holds and how well it does", repeatable=True,
+    http="GET /cache/stats",
+)  # fmt: skip
+CACHE_POLICY = Request(
+    "cache.policy", cache.PolicyRequest, cache.PolicyState,
+    "Which policy fills the cache, or another from now on", repeatable=True,
+    http=("POST /cache/policy", "GET /cache/policy"),
+)  # fmt: skip
+CACHE_TOUCH = Request(
+    "cache.touch", cache.CacheTouch, cache.CacheTouched,
+    "Note reads that were answered elsewhere",
+)  # fmt: skip
+
+# ---- cache: what is known about each CID ----------------------------------------------------------------
+
+CID_GET = Request(
+    "cache.cid.get", cache.CidGet, cache.CidRow,
+    "What is known about a CID", repeatable=True,
+    http="GET /cache/cid/{cid}",
+)  # fmt: skip
+CID_PUT = Request(
+    "cache.cid.put", cache.CidPut, cache.CidRow,
+    "Write what is known about a CID", repeatable=True,
+    http="POST /cache/cid/put",
+)  # fmt: skip
+CID_UPDATE = Request(
+    "cache.cid.update", cache.CidUpdate, cache.CidRow,
+    "Change what is known about a CID", repeatable=True,
+    http="POST /cache/cid/update",
+)  # fmt: skip
+CID_DELETE = Request(
+    "cache.cid.delete", cache.CidDelete, cache.CidDeleted,
+    "Forget what is known about CIDs", repeatable=True,
+    http="POST /cache/cid/delete",
+)  # fmt: skip
+CID_BATCH = Request(
+    "cache.cid.batch", cache.CidBatch, cache.CidBatched,
+    "Write, change, forget and read rows of many CIDs", timeout_s=60, repeatable=True,
+    http="POST /cache/cid/batch",
+)  # fmt: skip
+QUERY = Stream(
+    "cache.query", cache.QueryRequest, cache.CidRow,
+    "Rows of the index that match a filter", head=cache.QueryHead, items="rows", timeout_s=60,
+    http=("POST /cache/query", "GET /cache/query"),
+)  # fmt: skip
+QUERY_ARROW = Stream(
+    "cache.query.arrow", cache.QueryRequest, bytes,
+    "Rows of the index that match a filter, as an Arrow IPC stream", head=cache.TableHead, timeout_s=60,
+    http="POST /cache/query.arrow",
+)  # fmt: skip
+EXPLAIN = Request(
+    "cache.explain", cache.QueryRequest, cache.Explained,
+    "How a query would be answered", repeatable=True,
+    http="POST /cache/explain",
+)  # fmt: skip
+AGGREGATE = Request(
+    "cache.aggregate", cache.AggregateRequest, cache.Aggregated,
+    "Counts, sums and histograms of rows, also by group", timeout_s=60, repeatable=True,
+    http="POST /cache/aggregate",
+)  # fmt: skip
+TOP: Stream[cache.TopRequest, Empty, cache.CidRow] = Stream(
+    "cache.top", cache.TopRequest, cache.CidRow,
+    "The hottest CIDs", items="rows",
+    http="GET /cache/top",
+)  # fmt: skip
+INDEX_STATS = Request(
+    "cache.index.stats", cache.IndexStatsRequest, cache.IndexStats,
+    "What the index holds", repeatable=True,
+    http="GET /cache/index/stats",
+)  # fmt: skip
+INDEX_SCHEMA = Request(
+    "cache.schema.get", cache.SchemaRequest, cache.IndexSchema,
+    "The columns of the index", repeatable=True,
+    http="GET /cache/schema",
+)  # fmt: skip
+INDEX_SCHEMA_CHANGE = Request(
+    "cache.schema.change", cache.SchemaChange, cache.IndexSchema,
+    "Add, rename or widen a column of the index",
+    http="POST /cache/schema",
+)  # fmt: skip
+OPTIMIZE = Request(
+    "cache.optimize", cache.OptimizeRequest, cache.Optimized,
+    "Fit the index to how it is used", timeout_s=3600, repeatable=True,
+    http="POST /cache/optimize",
+)  # fmt: skip
+COMPACT = Request(
+    "cache.compact", cache.CompactRequest, cache.Compacted,
+    "Merge the runs of the index", timeout_s=3600, repeatable=True,
+    http="POST /cache/compact",
+)  # fmt: skip
+INDEX_VERIFY = Request(
+    "cache.verify", cache.VerifyRequest, cache.IndexVerified,
+    "Read every file of the cache and the index and repair what can be", timeout_s=3600, repeatable=True,
+    http="POST /cache/verify",
+)  # fmt: skip
+EXPORT = Stream(
+    "cache.export", cache.ExportRequest, bytes,
+    "The whole index as a Parquet file or an Arrow IPC stream", head=cache.TableHead, timeout_s=600,
+    http="GET /cache/export",
+)  # fmt: skip
+
+# ---- events ---------------------------------------------------------------------------------------------
+
 ADDED = Event("ipfs.added", ipfs.ContentAdded, "Content was stored", also="content_added")
 PINNED = Event("ipfs.pinned", ipfs.PinChanged, "A DAG was pinned, or its pin changed", also="pin_added")
 UNPINNED = Event("ipfs.unpinned", ipfs.PinChanged, "A pin was removed or has expired", also="pin_removed")
@@ -261,6 +393,7 @@ REMOVED = Event("ipfs.removed", ipfs.BlockGone, "A block was removed on request"
 COLLECTED = Event("ipfs.collected", ipfs.GarbageCollected, "Garbage was collected")
 NAMED = Event("ipfs.named", names.NameChanged, "A name was pointed at content", also="name_published")
 ANNOUNCED = Event("ipfs.announced", routing.Announced, "A node told what it has")
+INVALIDATED = Event("cache.invalidated", cache.CacheForgot, "Cached content is to be forgotten everywhere")
 
 # ---- the whole ------------------------------------------------------------------------------------------
 
@@ -282,7 +415,9 @@ class ActorInfo:
 
 ACTORS: dict[str, ActorInfo] = {
     "ipfs": ActorInfo("Owns blocks, pins and names", calls=(BLOCK_WANT,), per_node=True),
-    "cache": ActorInfo("Owns the content cache and the CID index", calls=(CAT, STAT, BLOCK_GET)),
+    "cache": ActorInfo(
+        "Owns the content cache and the CID index", calls=(CAT, STAT, BLOCK_GET, PINS), per_node=True
+    ),
     "journal": ActorInfo(
         "Owns the file tree and its journal", calls=(ADD, CAT, STAT, BLOCK_GET, BLOCK_PUT, PIN, UNPIN)
     ),

@@ -8,28 +8,24 @@ Each field is `CIDBUS_IPFS_` and its name in capitals; lists are separated by co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self, get_args
+from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from ...schemas.errors import BadRequest
 from ...schemas.ipfs import BackendName
-from ...schemas.wire import bad_request
+from ..settings import ActorSettings
 
-__all__ = ["ENV_PREFIX", "IpfsSettings", "environment_of"]
-
-ENV_PREFIX = "CIDBUS_IPFS_"
+__all__ = ["IpfsSettings"]
 
 Listed = Annotated[tuple[str, ...], NoDecode]
 
 
-class IpfsSettings(BaseSettings):
+class IpfsSettings(ActorSettings):
     """Every setting, with the default that a newcomer wants: an embedded node that asks nobody."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="CIDBUS_IPFS_", frozen=True, extra="forbid")
 
     backend: Annotated[tuple[BackendName, ...], NoDecode] = ("embedded",)
 
@@ -55,25 +51,6 @@ class IpfsSettings(BaseSettings):
     @property
     def is_simulation(self) -> bool:
         return self.backend == ("simulation",)
-
-    @classmethod
-    def read(cls) -> Self:
-        """The settings of this process's environment; raises BadRequest naming the variable that is wrong."""
-        try:
-            return cls()
-        except ValidationError as error:
-            wrong = _wrong(error)
-            name = ENV_PREFIX + wrong.field.upper()
-            raise BadRequest(name, wrong.problem, limit=wrong.details.get("limit")) from None
-
-    @classmethod
-    def of(cls, fields: Mapping[str, str]) -> Self:
-        """The settings of these fields over those of the environment; raises BadRequest naming the one that
-        is wrong."""
-        try:
-            return cls(**fields)  # type: ignore[arg-type]  # every field is read from text
-        except ValidationError as error:
-            raise _wrong(error) from None
 
     @field_validator("backend", "gateways", "routers", "dns_servers", "addresses", mode="before")
     @classmethod
@@ -106,13 +83,3 @@ class IpfsSettings(BaseSettings):
         if "gateway" in info.data.get("backend", ()) and not gateways:
             raise ValueError("the gateway back end needs at least one")
         return gateways
-
-
-def environment_of(fields: Mapping[str, str]) -> dict[str, str]:
-    """The same settings as environment variables, for a process to be started."""
-    return {ENV_PREFIX + name.upper(): value for name, value in fields.items()}
-
-
-def _wrong(error: ValidationError) -> BadRequest:
-    wrong = bad_request(error)
-    return BadRequest(wrong.field.partition(".")[0], wrong.problem, limit=wrong.details.get("limit"))

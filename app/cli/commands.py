@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from . import blocks, content, dags, describing, keys, names, pins, repo, routing, running, watching
+from . import (
+    blocks,
+    caching,
+    content,
+    dags,
+    describing,
+    keys,
+    names,
+    pins,
+    querying,
+    repo,
+    routing,
+    running,
+    watching,
+)  # fmt: skip
 
 __all__ = ["app"]
 
@@ -43,6 +57,7 @@ def _root(
 
 RUN, CONTENT, KEEP = "Run a system", "Content", "What is stored"
 NAMES, WATCH = "Names and peers", "Look at a system"
+CACHE = "What is known and cached"
 
 app.command(rich_help_panel=RUN)(running.up)
 app.command(rich_help_panel=RUN)(running.actor)
@@ -59,6 +74,10 @@ app.add_typer(pins.app, name="pin", rich_help_panel=KEEP)
 app.add_typer(blocks.app, name="block", rich_help_panel=KEEP)
 app.add_typer(repo.app, name="repo", rich_help_panel=KEEP)
 app.command(rich_help_panel=KEEP)(repo.gc)
+caching.app.command()(querying.top)
+caching.app.command()(querying.export)
+app.command(rich_help_panel=CACHE)(querying.query)
+app.add_typer(caching.app, name="cache", rich_help_panel=CACHE)
 app.add_typer(names.app, name="name", rich_help_panel=NAMES)
 app.add_typer(keys.app, name="key", rich_help_panel=NAMES)
 app.add_typer(routing.app, name="routing", rich_help_panel=NAMES)

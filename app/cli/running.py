@@ -63,6 +63,13 @@ def up(
     gateway: Gateways = None,
     router: Routers = None,
     dnslink: DnsLink = None,
+    cache: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="A setting of the cache, such as memory_limit=5000000; may be repeated.",
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Run a whole system: nats-server, every actor, the HTTP bridge. Ctrl-C ends it in order."""
@@ -89,6 +96,7 @@ def up(
                 debug=debug,
                 scale=counts,
                 ipfs={name: value for name, value in settings.items() if value is not None},
+                cache=dict(map(_setting, cache or ())),
             )
         except BadRequest as error:
             option = _OPTIONS.get(error.field, error.field)
@@ -101,6 +109,13 @@ def _count(text: str) -> tuple[str, int]:
     if not name or not number.isdecimal():
         raise typer.BadParameter(f"{text!r} is not of the form ACTOR=N", param_hint="--scale")
     return name, int(number)
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter(f"{text!r} is not of the form NAME=VALUE", param_hint="--cache")
+    return name, value
 
 
 def actor(
@@ -139,6 +154,9 @@ def bridge(
     share_port: Annotated[
         bool, typer.Option("--share-port", help="Let other bridges of this system listen on the same port.")
     ] = False,
+    cache: Annotated[
+        bool, typer.Option(help="Ask the cache actor for files, and keep small ones in memory.")
+    ] = True,
     debug: Debug = False,
 ) -> None:
     """Run an HTTP bridge in this process; any number of them may run."""
@@ -153,6 +171,7 @@ def bridge(
             isolation=isolation,
             share_port=share_port,
             any_node=any_node,
+            cache=cache,
             debug=debug,
         )
         _end(lambda: run_bridge(options))

@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from .client import Client
     from .content import Content
     from .events import EventStream, Happened
+    from .items import Items
     from .stats import ActorStats, EndpointStats
     from .transport import Transport
     from .upload import Node, Progress, Source
 
 __all__ = [
-    "Client", "Content", "Source", "Node", "Progress",
+    "Client", "Content", "Items", "Source", "Node", "Progress",
     "EventStream", "Happened",
     "ActorStats", "EndpointStats",
     "Transport",
@@ -24,6 +25,7 @@ __all__ = [
 _MODULES = {
     "Client": "client",
     "Content": "content",
+    "Items": "items",
     "Source": "upload",
     "Node": "upload",
     "Progress": "upload",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 import textwrap
@@ -55,11 +56,13 @@ def _imports(text: str) -> str:
     if "Literal[" in text:
         lines.append("from typing import Literal")
     lines += ["", f"from cidbus.schemas import {', '.join(modules)}"]
-    if "Empty" in text:
+    if re.search(r"\bEmpty[],]", text):
         lines.append("from cidbus.schemas.wire import Empty")
     lines.append("")
     if "Content[" in text:
         lines.append("from .content import Content")
+    if "Items[" in text:
+        lines.append("from .items import Items")
     lines += ["from .namespace import Namespace", "from .transport import Transport"]
     if "upload(" in text:
         node = "Node, " if "Node" in text else ""
@@ -125,6 +128,9 @@ def _body(row: Call[Any]) -> tuple[list[str], str, str]:
     if row.item is bytes:
         opened = f"return Content(lambda: self._transport.open{given})"
         return [ask, opened], f"Content[{_name(row.head)}]", "def"
+    if row.head is not Empty:
+        opened = f"return Items(lambda: self._transport.open_items{given})"
+        return [ask, opened], f"Items[{_name(row.head)}, {_name(row.item)}]", "def"
     return [ask, f"return self._transport.items{given}"], f"AsyncIterator[{_name(row.item)}]", "def"
 
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import orjson
 
+from cidbus.schemas.cache import CacheGet
 from cidbus.schemas.errors import BadRequest, BusError, DeadlineExceeded, NotSupported, Unavailable
 from cidbus.schemas.ipfs import CatRequest, FileHead
 from cidbus.schemas.rows import Call, Stream
@@ -27,6 +28,7 @@ __all__ = [
     "error_of",
     "head_of",
     "read_as",
+    "said_head",
 ]
 
 M = TypeVar("M", bound=Wire)
@@ -36,6 +38,7 @@ NDJSON = "application/x-ndjson"
 EVENT_STREAM = "text/event-stream"
 OCTETS = "application/octet-stream"
 MULTIPART = "multipart/form-data"
+HEAD = "Cidbus-Head"
 
 # What a problem document says beside the facts of its error.
 PROBLEM_MEMBERS = ("type", "title", "status", "detail", "operation_id", "success", "retryable")
@@ -113,12 +116,18 @@ def head_of(row: Stream[Any, Any, bytes], ask: Wire, headers: Mapping[str, str])
 
     None for any other row, and for a path below a CID if the bridge does not name the file's own CID.
     """
-    if row.head is not FileHead or not isinstance(ask, CatRequest):
-        return None
+    if not issubclass(row.head, FileHead) or not isinstance(ask, CatRequest | CacheGet):
+        return said_head(row, headers)
     size, cid = headers.get("X-Content-Size", ""), headers.get("X-Ipfs-Roots", "").rpartition(",")[2].strip()
     if not size.isdigit() or (ask.path and not cid):
         return None
     return file_head(cid or ask.cid, int(size), ask)
+
+
+def said_head(row: Stream[Any, Any, Any], headers: Mapping[str, str]) -> Any:
+    """The head that a header holds, None if there is no such header."""
+    text = headers.get(HEAD)
+    return None if text is None else read_as(row.head, text.encode(), row.name)
 
 
 def error_of(status: int, body: bytes) -> BusError:

@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from cidbus.schemas import dag, ipfs, names, routing, subjects
+from cidbus.schemas import cache, dag, ipfs, names, routing, subjects
 
 from .content import Content
+from .items import Items
 from .namespace import Namespace
 from .transport import Transport
 from .upload import Node, Progress, Source, upload
 
-__all__ = ["Ipfs", "Methods"]
+__all__ = ["Ipfs", "Cache", "Methods"]
 
 
 class Ipfs(Namespace):
@@ -1029,8 +1030,385 @@ class Ipfs(Namespace):
         return self._transport.items(subjects.SWARM_ADDRS, ask, timeout_s=timeout_s)
 
 
+class Cache(Namespace):
+    """Owns the content cache and the CID index."""
+
+    def get(
+        self,
+        cid: str,
+        *,
+        path: str = "",
+        offset: int = 0,
+        length: int | None = None,
+        redirect: bool = False,
+        timeout_s: float | None = None,
+    ) -> Content[cache.CachedHead]:
+        """The bytes of a file by way of the cache, or a range of them.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `redirect`: answer `not_cached` for what the cache would only pass on to the caller.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.get`, over HTTP `GET /cache/get/{cid}`.
+        """
+        ask = cache.CacheGet.from_fields(
+            {"cid": cid, "path": path, "offset": offset, "length": length, "redirect": redirect}
+        )
+        return Content(lambda: self._transport.open(subjects.CACHE_GET, ask, timeout_s=timeout_s))
+
+    async def put(
+        self, source: Source, cid: str, *, progress: Progress | None = None, timeout_s: float | None = None
+    ) -> cache.CacheKept:
+        """Keep a block in the cache.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `source`: text, bytes, an async iterable of bytes, or the Path of a file.
+        `progress`: called with the number of bytes sent so far.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.put`, over HTTP `POST /cache/put`.
+        """
+        return await upload(
+            self._transport, subjects.CACHE_PUT, source, {"cid": cid}, progress=progress, timeout_s=timeout_s
+        )
+
+    async def invalidate(
+        self, cids: list[str], *, negative: bool = False, timeout_s: float | None = None
+    ) -> cache.CacheInvalidated:
+        """Forget cached content.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.invalidate`, over HTTP `POST /cache/invalidate`.
+        """
+        ask = cache.CacheInvalidate.from_fields({"cids": cids, "negative": negative})
+        return await self._transport.request(subjects.CACHE_INVALIDATE, ask, timeout_s=timeout_s)
+
+    async def clear(
+        self, *, tier: Literal["memory", "disk"] | None = None, timeout_s: float | None = None
+    ) -> cache.CacheInvalidated:
+        """Empty the cache or one of its tiers.
+
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.cache.clear`, over HTTP `POST /cache/clear`.
+        """
+        ask = cache.CacheClear.from_fields({"tier": tier})
+        return await self._transport.request(subjects.CACHE_CLEAR, ask, timeout_s=timeout_s)
+
+    async def warm(self, cids: list[str], *, timeout_s: float | None = None) -> cache.CacheWarmed:
+        """Bring files into the cache.
+
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.cache.warm`, over HTTP `POST /cache/warm`.
+        """
+        ask = cache.CacheWarm.from_fields({"cids": cids})
+        return await self._transport.request(subjects.CACHE_WARM, ask, timeout_s=timeout_s)
+
+    async def stats(self, *, timeout_s: float | None = None) -> cache.CacheStats:
+        """What the cache holds and how well it does.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.stats`, over HTTP `GET /cache/stats`.
+        """
+        ask = cache.CacheStatsRequest.from_fields({})
+        return await self._transport.request(subjects.CACHE_STATS, ask, timeout_s=timeout_s)
+
+    async def policy(
+        self, *, policy: Literal["heat", "s3-fifo", "lru"] | None = None, timeout_s: float | None = None
+    ) -> cache.PolicyState:
+        """Which policy fills the cache, or another from now on.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.policy`, over HTTP `POST /cache/policy`.
+        """
+        ask = cache.PolicyRequest.from_fields({"policy": policy})
+        return await self._transport.request(subjects.CACHE_POLICY, ask, timeout_s=timeout_s)
+
+    async def touch(
+        self, accesses: list[cache.Access], *, timeout_s: float | None = None
+    ) -> cache.CacheTouched:
+        """Note reads that were answered elsewhere.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.touch`, which HTTP does not have.
+        """
+        ask = cache.CacheTouch.from_fields({"accesses": accesses})
+        return await self._transport.request(subjects.CACHE_TOUCH, ask, timeout_s=timeout_s)
+
+    async def cid_get(
+        self, cid: str, *, select: list[str] | None = None, timeout_s: float | None = None
+    ) -> cache.CidRow:
+        """What is known about a CID.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.cid.get`, over HTTP `GET /cache/cid/{cid}`.
+        """
+        ask = cache.CidGet.from_fields({"cid": cid, "select": select})
+        return await self._transport.request(subjects.CID_GET, ask, timeout_s=timeout_s)
+
+    async def cid_put(
+        self, cid: str, metadata: dict[str, object], *, timeout_s: float | None = None
+    ) -> cache.CidRow:
+        """Write what is known about a CID.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `metadata`: values by column; times as Unix seconds.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.cid.put`, over HTTP `POST /cache/cid/put`.
+        """
+        ask = cache.CidPut.from_fields({"cid": cid, "metadata": metadata})
+        return await self._transport.request(subjects.CID_PUT, ask, timeout_s=timeout_s)
+
+    async def cid_update(
+        self, cid: str, metadata: dict[str, object], *, timeout_s: float | None = None
+    ) -> cache.CidRow:
+        """Change what is known about a CID.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `metadata`: values by column; times as Unix seconds.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.cid.update`, over HTTP `POST /cache/cid/update`.
+        """
+        ask = cache.CidUpdate.from_fields({"cid": cid, "metadata": metadata})
+        return await self._transport.request(subjects.CID_UPDATE, ask, timeout_s=timeout_s)
+
+    async def cid_delete(self, cids: list[str], *, timeout_s: float | None = None) -> cache.CidDeleted:
+        """Forget what is known about CIDs.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.cid.delete`, over HTTP `POST /cache/cid/delete`.
+        """
+        ask = cache.CidDelete.from_fields({"cids": cids})
+        return await self._transport.request(subjects.CID_DELETE, ask, timeout_s=timeout_s)
+
+    async def cid_batch(
+        self,
+        *,
+        put: list[cache.CidPut] | None = None,
+        update: list[cache.CidUpdate] | None = None,
+        delete: list[str] | None = None,
+        get: list[str] | None = None,
+        timeout_s: float | None = None,
+    ) -> cache.CidBatched:
+        """Write, change, forget and read rows of many CIDs.
+
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.cache.cid.batch`, over HTTP `POST /cache/cid/batch`.
+        """
+        ask = cache.CidBatch.from_fields({"put": put, "update": update, "delete": delete, "get": get})
+        return await self._transport.request(subjects.CID_BATCH, ask, timeout_s=timeout_s)
+
+    def query(
+        self,
+        *,
+        filter: dict[str, object] | None = None,
+        select: list[str] | None = None,
+        sort: list[str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Items[cache.QueryHead, cache.CidRow]:
+        """Rows of the index that match a filter.
+
+        `filter`: conditions by column, as MongoDB writes them: $eq $ne $gt $gte $lt $lte $in $nin $and $or
+            $not $exists $contains $regex.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.cache.query`, over HTTP `POST /cache/query`.
+        """
+        ask = cache.QueryRequest.from_fields(
+            {"filter": filter, "select": select, "sort": sort, "limit": limit, "cursor": cursor}
+        )
+        return Items(lambda: self._transport.open_items(subjects.QUERY, ask, timeout_s=timeout_s))
+
+    def query_arrow(
+        self,
+        *,
+        filter: dict[str, object] | None = None,
+        select: list[str] | None = None,
+        sort: list[str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        timeout_s: float | None = None,
+    ) -> Content[cache.TableHead]:
+        """Rows of the index that match a filter, as an Arrow IPC stream.
+
+        `filter`: conditions by column, as MongoDB writes them: $eq $ne $gt $gte $lt $lte $in $nin $and $or
+            $not $exists $contains $regex.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.cache.query.arrow`, over HTTP `POST /cache/query.arrow`.
+        """
+        ask = cache.QueryRequest.from_fields(
+            {"filter": filter, "select": select, "sort": sort, "limit": limit, "cursor": cursor}
+        )
+        return Content(lambda: self._transport.open(subjects.QUERY_ARROW, ask, timeout_s=timeout_s))
+
+    async def explain(
+        self,
+        *,
+        filter: dict[str, object] | None = None,
+        select: list[str] | None = None,
+        sort: list[str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        timeout_s: float | None = None,
+    ) -> cache.Explained:
+        """How a query would be answered.
+
+        `filter`: conditions by column, as MongoDB writes them: $eq $ne $gt $gte $lt $lte $in $nin $and $or
+            $not $exists $contains $regex.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.explain`, over HTTP `POST /cache/explain`.
+        """
+        ask = cache.QueryRequest.from_fields(
+            {"filter": filter, "select": select, "sort": sort, "limit": limit, "cursor": cursor}
+        )
+        return await self._transport.request(subjects.EXPLAIN, ask, timeout_s=timeout_s)
+
+    async def aggregate(
+        self,
+        aggregates: dict[str, object],
+        *,
+        filter: dict[str, object] | None = None,
+        group_by: list[str] | None = None,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+    ) -> cache.Aggregated:
+        """Counts, sums and histograms of rows, also by group.
+
+        `filter`: conditions by column, as MongoDB writes them: $eq $ne $gt $gte $lt $lte $in $nin $and $or
+            $not $exists $contains $regex.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.cache.aggregate`, over HTTP `POST /cache/aggregate`.
+        """
+        ask = cache.AggregateRequest.from_fields(
+            {"aggregates": aggregates, "filter": filter, "group_by": group_by, "limit": limit}
+        )
+        return await self._transport.request(subjects.AGGREGATE, ask, timeout_s=timeout_s)
+
+    def top(
+        self, *, limit: int = 100, select: list[str] | None = None, timeout_s: float | None = None
+    ) -> AsyncIterator[cache.CidRow]:
+        """The hottest CIDs.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.top`, over HTTP `GET /cache/top`.
+        """
+        ask = cache.TopRequest.from_fields({"limit": limit, "select": select})
+        return self._transport.items(subjects.TOP, ask, timeout_s=timeout_s)
+
+    async def index_stats(self, *, timeout_s: float | None = None) -> cache.IndexStats:
+        """What the index holds.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.index.stats`, over HTTP `GET /cache/index/stats`.
+        """
+        ask = cache.IndexStatsRequest.from_fields({})
+        return await self._transport.request(subjects.INDEX_STATS, ask, timeout_s=timeout_s)
+
+    async def schema_get(self, *, timeout_s: float | None = None) -> cache.IndexSchema:
+        """The columns of the index.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.schema.get`, over HTTP `GET /cache/schema`.
+        """
+        ask = cache.SchemaRequest.from_fields({})
+        return await self._transport.request(subjects.INDEX_SCHEMA, ask, timeout_s=timeout_s)
+
+    async def schema_change(
+        self,
+        *,
+        add: str | None = None,
+        rename: str | None = None,
+        widen: str | None = None,
+        to: str | None = None,
+        type: str | None = None,
+        timeout_s: float | None = None,
+    ) -> cache.IndexSchema:
+        """Add, rename or widen a column of the index.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.cache.schema.change`, over HTTP `POST /cache/schema`.
+        """
+        ask = cache.SchemaChange.from_fields(
+            {"add": add, "rename": rename, "widen": widen, "to": to, "type": type}
+        )
+        return await self._transport.request(subjects.INDEX_SCHEMA_CHANGE, ask, timeout_s=timeout_s)
+
+    async def optimize(
+        self,
+        *,
+        workload: Literal[
+            "read_heavy", "write_heavy", "analytical", "mixed", "time_series", "metadata", "cid_focused"
+        ]
+        | None = None,
+        apply: bool = False,
+        timeout_s: float | None = None,
+    ) -> cache.Optimized:
+        """Fit the index to how it is used.
+
+        `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
+
+        Asks `cidbus.cache.optimize`, over HTTP `POST /cache/optimize`.
+        """
+        ask = cache.OptimizeRequest.from_fields({"workload": workload, "apply": apply})
+        return await self._transport.request(subjects.OPTIMIZE, ask, timeout_s=timeout_s)
+
+    async def compact(self, *, full: bool = True, timeout_s: float | None = None) -> cache.Compacted:
+        """Merge the runs of the index.
+
+        `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
+
+        Asks `cidbus.cache.compact`, over HTTP `POST /cache/compact`.
+        """
+        ask = cache.CompactRequest.from_fields({"full": full})
+        return await self._transport.request(subjects.COMPACT, ask, timeout_s=timeout_s)
+
+    async def verify(self, *, timeout_s: float | None = None) -> cache.IndexVerified:
+        """Read every file of the cache and the index and repair what can be.
+
+        `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
+
+        Asks `cidbus.cache.verify`, over HTTP `POST /cache/verify`.
+        """
+        ask = cache.VerifyRequest.from_fields({})
+        return await self._transport.request(subjects.INDEX_VERIFY, ask, timeout_s=timeout_s)
+
+    def export(
+        self, *, format: Literal["parquet", "arrow"] = "parquet", timeout_s: float | None = None
+    ) -> Content[cache.TableHead]:
+        """The whole index as a Parquet file or an Arrow IPC stream.
+
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.cache.export`, over HTTP `GET /cache/export`.
+        """
+        ask = cache.ExportRequest.from_fields({"format": format})
+        return Content(lambda: self._transport.open(subjects.EXPORT, ask, timeout_s=timeout_s))
+
+
 class Methods:
     """One namespace per actor."""
 
     def __init__(self, transport: Transport) -> None:
         self.ipfs = Ipfs(transport)
+        self.cache = Cache(transport)

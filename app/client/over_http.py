@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import aiohttp
 import orjson
@@ -15,9 +15,20 @@ from cidbus.schemas.errors import BusError, Unavailable
 from cidbus.schemas.rows import Call, Event, Request, Stream, Upload
 from cidbus.schemas.wire import Wire
 
-from .http_parts import EVENT_STREAM, JSON, NDJSON, Route, Sending, break_off, error_of, head_of, read_as
+from .http_parts import (
+    EVENT_STREAM,
+    JSON,
+    NDJSON,
+    Route,
+    Sending,
+    break_off,
+    error_of,
+    head_of,
+    read_as,
+    said_head,
+)  # fmt: skip
 from .stats import ActorStats, StatsAnswer, ordered
-from .transport import RawEvents, RawStream
+from .transport import RawEvents, RawItems, RawStream
 
 __all__ = ["PREFIX", "HttpTransport"]
 
@@ -84,6 +95,13 @@ class HttpTransport:
         async with self._answer(row, ask, _each(row, timeout_s), accept=NDJSON) as response:
             async for line in response.content:
                 yield read_as(row.item, line, row.name)
+
+    async def open_items(
+        self, row: Stream[A, H, M], ask: A, *, timeout_s: float | None = None
+    ) -> RawItems[H, M]:
+        with break_off(row.name, timeout_s):
+            response = await self._send(row, ask, _each(row, timeout_s), accept=NDJSON)
+        return HttpItems(response, row, timeout_s)
 
     async def upload(
         self,
@@ -199,6 +217,27 @@ class HttpStream:
             self._response.release()
         else:
             self._response.close()
+
+
+class HttpItems(Generic[H, M]):
+    """A response's lines, each an item."""
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, row: Stream[Any, H, M], timeout_s: float | None
+    ) -> None:
+        self.head = said_head(row, response.headers)
+        self._response = response
+        self._row = row
+        self._timeout_s = timeout_s
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        async with self._response:
+            with break_off(self._row.name, self._timeout_s):
+                async for line in self._response.content:
+                    yield read_as(self._row.item, line, self._row.name)
+
+    async def aclose(self) -> None:
+        self._response.close()
 
 
 class HttpEvents:

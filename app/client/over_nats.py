@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
-from cidbus.bus import Bus, Credentials, Subscription
+from cidbus.bus import Bus, Credentials, IncomingStream, Subscription, items_of
+from cidbus.schemas.cache import CacheGet
 from cidbus.schemas.ipfs import CatRequest
 from cidbus.schemas.rows import Event, Request, Stream, Upload
 from cidbus.schemas.wire import Wire
 
 from .heads import file_head
 from .stats import ActorStats, read_services
-from .transport import RawStream
+from .transport import RawItems, RawStream
 
 __all__ = ["NatsTransport"]
 
@@ -40,13 +41,19 @@ class NatsTransport:
 
     async def open(self, row: Stream[A, H, bytes], ask: A, *, timeout_s: float | None = None) -> RawStream[H]:
         stream = await self.bus.open(row, ask, timeout_s=timeout_s)
-        if stream.head is None and stream.whole is not None and isinstance(ask, CatRequest):
+        if stream.head is None and stream.whole is not None and isinstance(ask, CatRequest | CacheGet):
             # A small file asked for by its own CID comes without a head: its bytes say it all.
             stream.head = cast(H, file_head(ask.cid, len(stream.whole), ask))
         return stream
 
     def items(self, row: Stream[A, Any, M], ask: A, *, timeout_s: float | None = None) -> AsyncIterator[M]:
         return self.bus.items(row, ask, timeout_s=timeout_s)
+
+    async def open_items(
+        self, row: Stream[A, H, M], ask: A, *, timeout_s: float | None = None
+    ) -> RawItems[H, M]:
+        stream = await self.bus.open(row, ask, timeout_s=timeout_s)
+        return NatsItems(stream, row)
 
     async def upload(
         self,
@@ -66,3 +73,19 @@ class NatsTransport:
 
     async def aclose(self) -> None:
         await self.bus.close()
+
+
+class NatsItems(Generic[H, M]):
+    """The items of one stream."""
+
+    def __init__(self, stream: IncomingStream[H], row: Stream[Any, H, M]) -> None:
+        self.head = stream.head
+        self._stream = stream
+        self._row = row
+
+    async def __aiter__(self) -> AsyncIterator[M]:
+        async for item in items_of(self._row, self._stream):
+            yield item
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()

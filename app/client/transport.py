@@ -11,13 +11,14 @@ from cidbus.schemas.wire import Wire
 if TYPE_CHECKING:
     from .stats import ActorStats
 
-__all__ = ["RawEvents", "RawStream", "Transport"]
+__all__ = ["RawEvents", "RawItems", "RawStream", "Transport"]
 
 A = TypeVar("A", bound=Wire)
 R = TypeVar("R", bound=Wire)
 H = TypeVar("H", bound=Wire)
 H_co = TypeVar("H_co", bound=Wire, covariant=True)
 M = TypeVar("M", bound=Wire)
+M_co = TypeVar("M_co", bound=Wire, covariant=True)
 
 
 class RawStream(Protocol[H_co]):
@@ -29,6 +30,17 @@ class RawStream(Protocol[H_co]):
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
     async def __anext__(self) -> bytes: ...
+
+    async def aclose(self) -> None: ...
+
+
+class RawItems(Protocol[H_co, M_co]):
+    """Items as they arrive, after the `head` of the answer."""
+
+    @property
+    def head(self) -> H_co | None: ...
+
+    def __aiter__(self) -> AsyncIterator[M_co]: ...
 
     async def aclose(self) -> None: ...
 
@@ -59,6 +71,11 @@ class Transport(Protocol):
 
     def items(self, row: Stream[A, Any, M], ask: A, *, timeout_s: float | None = None) -> AsyncIterator[M]:
         """The items that a row sends, one by one."""
+
+    async def open_items(
+        self, row: Stream[A, H, M], ask: A, *, timeout_s: float | None = None
+    ) -> RawItems[H, M]:
+        """The same, after what the row says before them."""
 
     async def upload(
         self,

@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cidbus.client import Client, Node
+from cidbus.schemas.errors import Unavailable
 from cidbus.schemas.wire import Wire
+
+from .parquet_cache import Blocking, IPFSKit
 
 __all__ = ["IPFSModel"]
 
@@ -18,8 +21,9 @@ class IPFSModel:
     """IPFS operations of one server. Every result has `success`, `operation_id` and `duration_ms` beside the
     fields of the row's reply; what fails raises the BusError that says why."""
 
-    def __init__(self, client: Callable[[], Awaitable[Client]]) -> None:
+    def __init__(self, client: Callable[[], Awaitable[Client]], blocking: Blocking) -> None:
         self._client = client
+        self.ipfs_kit = IPFSKit(blocking)
 
     async def add_content(
         self, content: str | bytes, filename: str | None = None, *, pin: bool = True
@@ -29,10 +33,13 @@ class IPFSModel:
         return await _result(client.ipfs.add(content, filename=filename, pin=pin))
 
     async def get_content(self, cid: str, *, limit_bytes: int = 64 * 2**20) -> bytes:
-        """The bytes of a file of at most `limit_bytes`; larger ones are read with `client().ipfs.cat`."""
+        """The bytes of a file of at most `limit_bytes`, from the cache if it is there; larger ones are read
+        with `client().ipfs.cat`."""
         client = await self._client()
-        async with await client.ipfs.cat(cid) as stream:
-            return await stream.read(limit_bytes)
+        try:
+            return await client.cache.get(cid).read(limit_bytes)
+        except Unavailable:  # a system without a cache actor
+            return await client.ipfs.cat(cid).read(limit_bytes)
 
     async def pin_content(self, cid: str, *, name: str | None = None) -> dict[str, Any]:
         """Keep content; the result has `pinned`."""

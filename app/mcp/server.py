@@ -11,11 +11,14 @@ The actors run as processes of their own, exactly as under `cidbus up`; this obj
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
+from cidbus.actors.cache.settings import CacheSettings
 from cidbus.bus.keyring import Keyring
 from cidbus.bus.link import Link
 from cidbus.client import Client
@@ -23,13 +26,15 @@ from cidbus.schemas.errors import BadRequest, Conflict
 
 from ..data_dir import DEFAULT_DATA_DIR, DataDir, Info
 from ..supervisor import System, UpOptions
-from .cache_config import CacheConfig
+from .home import Home
 from .models import IPFSModel
 from .web import register
 
 __all__ = ["MCPServer"]
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class MCPServer:
@@ -40,7 +45,8 @@ class MCPServer:
         log_level: name of a logging level for this program's `cidbus` loggers.
         persistence_path: the data folder, `~/.cidbus` by default.
         isolation_mode: a throw-away store and free ports; with `persistence_path` the store is kept there.
-        cache_config: the documented keys of the cache; see `CacheConfig`.
+        cache_config: settings of the cache actor, such as `{"memory_limit": 500 * 1024 * 1024}`; see
+            `cidbus.actors.cache.settings`.
         host, port: where its own bridge listens; port 0 takes a free one.
         nats: the URL of a NATS server to use instead of starting one.
         scale: processes per actor, such as `{"ipfs": 3}`.
@@ -66,7 +72,7 @@ class MCPServer:
     ) -> None:
         self.debug_mode = debug_mode
         self.isolation_mode = isolation_mode
-        self.cache_config = None if cache_config is None else CacheConfig.from_fields(cache_config)
+        self.cache_config = CacheSettings.of(cache_config or {})
         self._options = UpOptions(
             host=host,
             port=port,
@@ -77,13 +83,17 @@ class MCPServer:
             debug=debug_mode,
             scale=scale or {},
             ipfs=ipfs or {},
+            cache={name: str(value) for name, value in (cache_config or {}).items() if value is not None},
         )
         _set_log_level("DEBUG" if debug_mode else log_level)
-        self.ipfs_model = IPFSModel(self.client)
+        self.ipfs_model = IPFSModel(self.client, self.blocking)
         self.models = {"ipfs": self.ipfs_model}
         self._system: System | None = None
-        self._client: Client | None = None
+        self._system_loop: asyncio.AbstractEventLoop | None = None
+        self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
         self._starting = asyncio.Lock()
+        self._home = Home()
+        self._closes_at_exit = False
         self.info: Info | None = None
 
     # ---- life -------------------------------------------------------------------------------------------
@@ -94,21 +104,27 @@ class MCPServer:
             if self.info is None:
                 system = System(self._options)
                 info = await system.start()
-                self._system = system
-                self._client = await Client.connect(data_dir=info.data_dir)
+                self._system, self._system_loop = system, asyncio.get_running_loop()
                 self.info = info
             return self.info
 
     async def stop(self) -> None:
         """End every part in order; what was accepted is finished first."""
         async with self._starting:
-            client, self._client = self._client, None
+            clients, self._clients = self._clients, {}
             system, self._system = self._system, None
             self.info = None
-            if client is not None:
-                await client.aclose()
-            if system is not None:
-                await system.stop()
+            for loop, client in clients.items():
+                await _on(loop, client.aclose())
+            if system is not None and self._system_loop is not None:
+                await _on(self._system_loop, system.stop())
+
+    def close(self) -> None:
+        """`stop`, for a program without an event loop; a program that ends does so by itself."""
+        atexit.unregister(self.close)
+        self._closes_at_exit = False
+        self._home.run(self.stop)
+        self._home.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -123,10 +139,26 @@ class MCPServer:
 
     async def client(self) -> Client:
         """The typed client of every row, started on first use."""
-        await self.start()
-        if self._client is None:
-            raise Conflict("the server is being stopped")
-        return self._client
+        info = await self.start()
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            client = await Client.connect(data_dir=info.data_dir)
+            if self.info is None:
+                await client.aclose()
+                raise Conflict("the server is being stopped")
+            self._clients[loop] = client
+        return self._clients[loop]
+
+    def blocking(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        """The result of work with a client, waited for on a thread of the server's own."""
+        if not self._closes_at_exit:
+            self._closes_at_exit = True
+            atexit.register(self.close)
+
+        async def done() -> T:
+            return await work(await self.client())
+
+        return self._home.run(done)
 
     async def link(self) -> Link:
         """New connections to the bus with the bridge's rights; the caller closes them."""
@@ -144,6 +176,16 @@ class MCPServer:
         if not prefix.startswith("/"):
             raise BadRequest("prefix", f"{prefix!r} does not begin with a slash")
         register(self, app, prefix.rstrip("/"))
+
+
+async def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work that belongs to a loop, which may be another than this one."""
+    if loop is asyncio.get_running_loop():
+        await work
+    elif loop.is_running():
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+    else:
+        work.close()  # its loop is gone, and all that lived there with it
 
 
 def _set_log_level(name: str) -> None:

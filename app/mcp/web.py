@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from cidbus.actors import IMPLEMENTED
+from cidbus.actors.cache.settings import CacheSettings
 from cidbus.bus import Bus
 from cidbus.bus.link import Link
 from cidbus.http_bridge import BridgeSettings, add_routes
@@ -29,6 +30,7 @@ class Embedded(Protocol):
 
     debug_mode: bool
     isolation_mode: bool
+    cache_config: CacheSettings
 
     async def start(self) -> Info: ...
     async def stop(self) -> None: ...
@@ -47,7 +49,11 @@ def register(server: Embedded, app: Any, prefix: str) -> None:
 
 def _register_aiohttp(server: Embedded, app: web.Application, prefix: str) -> None:
     settings = BridgeSettings(
-        prefix=prefix, debug=server.debug_mode, isolation=server.isolation_mode, needed=IMPLEMENTED
+        prefix=prefix,
+        debug=server.debug_mode,
+        isolation=server.isolation_mode,
+        needed=IMPLEMENTED,
+        near_bytes=server.cache_config.near_limit,
     )
     bus = Bus()
     add_routes(app, bus, settings)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from typer.main import get_command
 
-from cidbus.actors.ipfs.settings import ENV_PREFIX, IpfsSettings
+from cidbus.actors.ipfs.settings import IpfsSettings
 from cidbus.cli.commands import app
 
 from .differences import DIFFERENCES
+
+ENV_PREFIX = IpfsSettings.prefix()
 
 PAGE = (Path(__file__).parents[2] / "docs" / "backends.md").read_text()
 

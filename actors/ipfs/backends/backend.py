@@ -66,6 +66,8 @@ class Backend:
 
     async def tell(self, row: Event[Any], event: Wire) -> None:
         """Announce what is done already: that nobody could be told does not undo it."""
+        if isinstance(event, ipfs.OfNode):
+            event = event.model_copy(update={"node": self._actor.node})
         try:
             await self._actor.bus.publish(row, event)
         except BusError as error:

@@ -1,0 +1,1 @@
+"""The index's optimizer under the names that its documentation uses."""

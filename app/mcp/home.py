@@ -1,0 +1,49 @@
+"""An event loop on a thread of its own, for programs that have none: what they call waits for its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+__all__ = ["Home"]
+
+T = TypeVar("T")
+
+
+class Home:
+    """The loop starts with its first use. `close` ends it, and may be called more than once."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of `work` on this loop; raises what it raises.
+
+        Raises RuntimeError if called on the loop itself, which would wait for itself for ever.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a blocking call inside the loop that would have to answer it")
+        return asyncio.run_coroutine_threadsafe(work(), self._started()).result()
+
+    def close(self) -> None:
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=self._loop.run_forever, name="cidbus home loop", daemon=True
+                )
+                self._thread.start()
+            return self._loop
