@@ -11,7 +11,7 @@ from ..schemas.errors import BadRequest
 __all__ = ["IMPLEMENTED", "make_actor"]
 
 # Actor → where its class is; the class has `open(folder)`. Imported only by the process that hosts it.
-_CLASSES = {"ipfs": ".ipfs.actor:IpfsActor"}
+_CLASSES = {"ipfs": ".ipfs.actor:IpfsActor", "cache": ".cache.actor:CacheActor"}
 
 IMPLEMENTED = tuple(_CLASSES)
 

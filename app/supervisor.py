@@ -189,7 +189,9 @@ class System:
     def _environment(self, actor: str) -> dict[str, str]:
         """What an actor is told besides its options: the ipfs actor, where its content can be had."""
         if actor == "cache":
-            return CacheSettings.environment_of(self.options.cache)
+            told = CacheSettings.environment_of(self.options.cache)
+            simulated = IpfsSettings.of(self.options.ipfs).is_simulation
+            return told | (CacheSettings.environment_of({"simulated": "true"}) if simulated else {})
         if actor != "ipfs":
             return {}
         told = IpfsSettings.environment_of(self.options.ipfs)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import orjson
 from aiohttp import web
@@ -66,7 +67,16 @@ def loose_fields(
 
 def _takes_list(model: type[Wire], name: str) -> bool:
     field = model.model_fields.get(name)
-    return field is not None and get_origin(field.annotation) is list
+    return field is not None and _is_list(field.annotation)
+
+
+def _is_list(annotation: Any) -> bool:
+    """Whether a list is meant, or one among other things."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(_is_list, get_args(annotation)))
+    return get_origin(annotation) is list
 
 
 def merged(loose: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:

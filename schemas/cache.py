@@ -34,6 +34,8 @@ def _from_text(given: Any) -> Any:
 
 def _names_from_text(given: Any) -> Any:
     """Names in a query string, separated by commas."""
+    if given is None:
+        return None
     names = given if isinstance(given, list) else [given]
     return [part for name in names for part in (name.split(",") if isinstance(name, str) else [name])]
 
@@ -49,7 +51,9 @@ Filter = Annotated[
         examples=[{"heat_score": {"$gt": 0.7}}],
     ),
 ]
-Names = Annotated[list[ColumnName] | None, BeforeValidator(_names_from_text), Field(max_length=128)]
+Names = Annotated[
+    Annotated[list[ColumnName], Field(max_length=128)] | None, BeforeValidator(_names_from_text)
+]
 
 # ---- content --------------------------------------------------------------------------------------------
 
@@ -243,10 +247,10 @@ class CidDeleted(Reply):
 class CidBatch(Wire):
     """Several changes at once, in this order: puts, updates, deletes; then rows to read."""
 
-    put: Annotated[list[CidPut] | None, Field(max_length=MAX_ROWS)] = None
-    update: Annotated[list[CidUpdate] | None, Field(max_length=MAX_ROWS)] = None
-    delete: Annotated[list[CidText] | None, Field(max_length=MAX_CIDS)] = None
-    get: Annotated[list[CidText] | None, Field(max_length=MAX_ROWS)] = None
+    put: Annotated[list[CidPut], Field(max_length=MAX_ROWS)] | None = None
+    update: Annotated[list[CidUpdate], Field(max_length=MAX_ROWS)] | None = None
+    delete: Annotated[list[CidText], Field(max_length=MAX_CIDS)] | None = None
+    get: Annotated[list[CidText], Field(max_length=MAX_ROWS)] | None = None
 
 
 class CidBatched(Reply):
@@ -261,13 +265,15 @@ class CidBatched(Reply):
 
 class QueryRequest(Wire):
     """Which rows, which columns of them, in which order (`-heat_score` is descending), how many, and after
-    which: `cursor` is the `next_cursor` of the page before."""
+    which: `cursor` is the `next_cursor` of the page before. Without an order any `limit` rows are given, and
+    with `paged` those that come first by CID, with a cursor."""
 
     filter: Filter = None
     select: Names = None
     sort: Names = None
     limit: int | None = None
     cursor: Annotated[str | None, Field(max_length=16_384)] = None
+    paged: bool = False
 
 
 class QueryHead(Reply):
@@ -291,7 +297,6 @@ class AggregateRequest(Wire):
     aggregates: Annotated[dict[str, Any], Field(max_length=32)]
     filter: Filter = None
     group_by: Names = None
-    limit: int | None = None
 
 
 class Aggregated(Reply):
@@ -384,10 +389,8 @@ class CompactRequest(Wire):
 class Compacted(Reply):
     runs_before: int
     runs_after: int
-    rows: int
-    removed_rows: int
-    bytes_before: int
-    bytes_after: int
+    rows: Annotated[int, Field(description="Of the run that was written; 0 if there was nothing to do")]
+    dropped_rows: Annotated[int, Field(description="Dead ones that are gone now")]
 
 
 class VerifyRequest(Wire):

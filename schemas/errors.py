@@ -93,13 +93,13 @@ class NotFound(BusError):
         super().__init__(f"{what} not found: {name}", what=what, name=name, **details)
 
 
-class NotCached(NotFound):
+class NotCached(BusError):
     """The cache neither has this content nor would keep it: the ipfs actor is to be asked itself."""
 
     code, kind = 404, "not_cached"
 
     def __init__(self, cid: str) -> None:
-        super().__init__("cache entry", cid)
+        super().__init__(f"not cached: {cid}", cid=cid)
 
 
 class Conflict(BusError):

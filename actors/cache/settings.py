@@ -33,6 +33,7 @@ class CacheSettings(ActorSettings):
     disk_path: Path | None = None
     policy: PolicyName = "heat"
     negative_ttl: Annotated[float, Field(ge=0, le=3600)] = 2.0  # for what was not found; 0 remembers none
+    simulated: bool = False  # whether the content is a simulation's, so that every answer has to say so
     near_limit: Annotated[int, Field(ge=0)] = 64 * MIB  # in each bridge's own memory
 
     enable_parquet_cache: bool = True

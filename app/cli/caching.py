@@ -169,10 +169,15 @@ def optimize(
             print_json(found)
             return
         say(f"workload {found.workload}, {'applied' if found.applied else 'not applied'}")
-        for change in found.changes:
-            say(", ".join(f"{name} {value}" for name, value in change.items()))
+        changes = [
+            (change["field"], change["column"] or "", change["before"], change["after"], change["reason"])
+            for change in found.changes
+        ]
+        if changes:
+            table(("What", "Column", "Before", "After", "Why"), changes)
         for name, figures in (("before", found.before), ("after", found.after)):
             if figures is not None:
-                say(f"{name}: " + ", ".join(f"{key} {value}" for key, value in figures.items()))
+                shown = ("seconds", "rows_read", "point_us", "stored_bytes")
+                say(f"{name}: " + ", ".join(f"{key} {figures[key]}" for key in shown))
 
     System(url, seed, data_dir).talk(work)

@@ -1218,6 +1218,7 @@ class Cache(Namespace):
         sort: list[str] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        paged: bool = False,
         timeout_s: float | None = None,
     ) -> Items[cache.QueryHead, cache.CidRow]:
         """Rows of the index that match a filter.
@@ -1229,7 +1230,14 @@ class Cache(Namespace):
         Asks `cidbus.cache.query`, over HTTP `POST /cache/query`.
         """
         ask = cache.QueryRequest.from_fields(
-            {"filter": filter, "select": select, "sort": sort, "limit": limit, "cursor": cursor}
+            {
+                "filter": filter,
+                "select": select,
+                "sort": sort,
+                "limit": limit,
+                "cursor": cursor,
+                "paged": paged,
+            }
         )
         return Items(lambda: self._transport.open_items(subjects.QUERY, ask, timeout_s=timeout_s))
 
@@ -1241,6 +1249,7 @@ class Cache(Namespace):
         sort: list[str] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        paged: bool = False,
         timeout_s: float | None = None,
     ) -> Content[cache.TableHead]:
         """Rows of the index that match a filter, as an Arrow IPC stream.
@@ -1252,7 +1261,14 @@ class Cache(Namespace):
         Asks `cidbus.cache.query.arrow`, over HTTP `POST /cache/query.arrow`.
         """
         ask = cache.QueryRequest.from_fields(
-            {"filter": filter, "select": select, "sort": sort, "limit": limit, "cursor": cursor}
+            {
+                "filter": filter,
+                "select": select,
+                "sort": sort,
+                "limit": limit,
+                "cursor": cursor,
+                "paged": paged,
+            }
         )
         return Content(lambda: self._transport.open(subjects.QUERY_ARROW, ask, timeout_s=timeout_s))
 
@@ -1264,6 +1280,7 @@ class Cache(Namespace):
         sort: list[str] | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        paged: bool = False,
         timeout_s: float | None = None,
     ) -> cache.Explained:
         """How a query would be answered.
@@ -1275,7 +1292,14 @@ class Cache(Namespace):
         Asks `cidbus.cache.explain`, over HTTP `POST /cache/explain`.
         """
         ask = cache.QueryRequest.from_fields(
-            {"filter": filter, "select": select, "sort": sort, "limit": limit, "cursor": cursor}
+            {
+                "filter": filter,
+                "select": select,
+                "sort": sort,
+                "limit": limit,
+                "cursor": cursor,
+                "paged": paged,
+            }
         )
         return await self._transport.request(subjects.EXPLAIN, ask, timeout_s=timeout_s)
 
@@ -1285,7 +1309,6 @@ class Cache(Namespace):
         *,
         filter: dict[str, object] | None = None,
         group_by: list[str] | None = None,
-        limit: int | None = None,
         timeout_s: float | None = None,
     ) -> cache.Aggregated:
         """Counts, sums and histograms of rows, also by group.
@@ -1297,7 +1320,7 @@ class Cache(Namespace):
         Asks `cidbus.cache.aggregate`, over HTTP `POST /cache/aggregate`.
         """
         ask = cache.AggregateRequest.from_fields(
-            {"aggregates": aggregates, "filter": filter, "group_by": group_by, "limit": limit}
+            {"aggregates": aggregates, "filter": filter, "group_by": group_by}
         )
         return await self._transport.request(subjects.AGGREGATE, ask, timeout_s=timeout_s)
 

@@ -13,13 +13,14 @@ from itertools import islice
 from typing import NamedTuple
 
 from ....schemas.cid import CID, DAG_PB, RAW
-from ....schemas.errors import InvalidContent, NotAFile, UnsatisfiableRange
+from ....schemas.errors import InvalidContent, NotAFile
+from ....schemas.spans import span_of
 from ..blocks import BlockSource
 from ..codecs.dagpb import Links
 from . import unixfs
 from .unixfs import UnixFS, decode_node
 
-__all__ = ["Ahead", "File", "open_file", "span_of", "read_file", "small_file", "load", "node_of"]
+__all__ = ["Ahead", "File", "open_file", "read_file", "small_file", "load", "node_of"]
 
 MAX_DEPTH = 64
 _TYPES = {unixfs.SYMLINK: "symbolic link", unixfs.METADATA: "metadata node"}
@@ -80,15 +81,6 @@ async def read_file(
         yield piece
 
 
-def span_of(size_bytes: int, offset: int = 0, length: int | None = None) -> tuple[int, int]:
-    """Where a range of content of this size starts and how many bytes it has; see `File.span`."""
-    start = max(0, size_bytes + offset) if offset < 0 else offset
-    if start >= size_bytes and start > 0:
-        raise UnsatisfiableRange(size_bytes)
-    rest = size_bytes - start
-    return start, rest if length is None else min(length, rest)
-
-
 class File:
     """An open file: its size is known and its root block at hand."""
 
@@ -104,11 +96,7 @@ class File:
         return not self._links
 
     def span(self, offset: int = 0, length: int | None = None) -> tuple[int, int]:
-        """Where a range starts and how many bytes it has, cut to the content.
-
-        A negative offset counts from the end and stops at the start. Raises UnsatisfiableRange if the range
-        begins at the end of the content or past it, unless that is the start of empty content.
-        """
+        """Where a range starts and how many bytes it has; raises UnsatisfiableRange, as `span_of` does."""
         return span_of(self.size_bytes, offset, length)
 
     async def read(self, start: int = 0, count: int | None = None) -> AsyncGenerator[bytes, None]:

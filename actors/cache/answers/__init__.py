@@ -1,0 +1,1 @@
+"""What the cache actor answers: its rows, a file per sort of them."""

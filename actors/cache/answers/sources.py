@@ -1,0 +1,164 @@
+"""Where the cache has from what it does not hold: files of the ipfs actor, and what is known of them.
+
+Small files are kept at their first read. What is too large for the memory tier is kept on disk at its second:
+a file that is read once would cost its size in writes and gain nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from cachetools import LRUCache
+
+from ....bus import IncomingStream
+from ....schemas import cache, subjects
+from ....schemas.cid import CID
+from ....schemas.errors import NotCached, NotFound, TooLarge, Unavailable
+from ....schemas.ipfs import CatRequest, FileHead, PathRequest
+from ..content.source import OpenSource, Source
+from ..described import described
+from ..index.index import CidIndex
+from .optimizing import IndexRows
+
+__all__ = ["Sourcing"]
+
+KNOWN_FILES = 65_536
+TOUCH_EVERY_S = 0.2
+# Between the ipfs actor and the cache content is asked for as patiently as by anybody else.
+Stream = IncomingStream[FileHead]
+
+
+class Sourcing(IndexRows):
+    """Opening files, counting reads, and doubting what may be gone."""
+
+    async def on_start(self) -> None:
+        self._files: LRUCache[tuple[str, str], str] = LRUCache(KNOWN_FILES)  # (CID, path) -> CID of the file
+        self._passed: LRUCache[str, int] = LRUCache(KNOWN_FILES)  # CID -> size of what was not kept
+        self._doubtful: set[str] = set()
+        self._reads: dict[str, int] = {}
+        self._touching: asyncio.TimerHandle | None = None
+        await super().on_start()
+
+    # ---- files ------------------------------------------------------------------------------------------
+
+    async def place(self, ask: cache.CacheGet) -> tuple[str, Stream | None]:
+        """The CID of the file that is meant; where a path had to be followed for it, with the opened file."""
+        cid = CID.parse(ask.cid)
+        if not ask.path:
+            return str(cid), None
+        known = self._files.get((str(cid), ask.path))
+        if known is not None:
+            return known, None
+        stream = await self._open(CatRequest(cid=str(cid), path=ask.path))
+        key = str(CID.parse(_head(stream).cid))
+        self._files[str(cid), ask.path] = key
+        return key, stream
+
+    def would_pass(self, key: str) -> bool:
+        """Whether this is known to be no content for the cache, at least not yet."""
+        size_bytes = self._passed.get(key)
+        return size_bytes is not None and self.cache.tier_for(size_bytes) is None and not self._is_here(key)
+
+    def opener(self, key: str, opened: Stream | None, *, redirect: bool) -> OpenSource:
+        """How a fetch gets the file; with `redirect` NotCached if it should not be kept."""
+
+        async def open_source() -> Source:
+            stream = opened or await self._open(CatRequest(cid=key))
+            size_bytes = len(stream.whole or b"") if stream.head is None else _head(stream).size_bytes
+            tier = self.cache.tier_for(size_bytes)
+            if redirect and (tier is None or (tier == "disk" and key not in self._passed)):
+                self._passed[key] = size_bytes
+                await stream.aclose()
+                raise NotCached(key)
+            return Source(size_bytes, _chunks(stream))
+
+        return open_source
+
+    async def open_to_keep(self, key: str) -> Source:
+        """The file for a tier; raises TooLarge if none has room for it."""
+        source = await self.opener(key, None, redirect=False)()
+        if self.cache.tier_for(source.size_bytes) is None:
+            await source.aclose()
+            raise TooLarge("cid", limit=source.size_bytes)
+        return source
+
+    async def _open(self, ask: CatRequest) -> Stream:
+        return await self.bus.open(subjects.CAT, ask)
+
+    def _is_here(self, key: str) -> bool:
+        return self.cache.find(key) is not None
+
+    # ---- what may be gone -------------------------------------------------------------------------------
+
+    def doubts(self, key: str) -> bool:
+        return key in self._doubtful
+
+    def doubt_everything(self) -> None:
+        self._doubtful = set(self.cache.keys())
+
+    async def confirm(self, key: str) -> None:
+        """Ask whether the ipfs actor still has this; drop it if not."""
+        try:
+            await self.bus.request(subjects.STAT, PathRequest(cid=key))
+        except NotFound:
+            await self.forget([key])
+        self._doubtful.discard(key)
+
+    async def forget(self, cids: list[str]) -> int:
+        keys = [str(CID.parse(cid)) for cid in cids]
+        self._doubtful.difference_update(keys)
+        return self.cache.invalidate(keys)
+
+    # ---- reads, counted ---------------------------------------------------------------------------------
+
+    def count_read(self, key: str) -> None:
+        """Note one read for the index, which hears of them several times a second."""
+        self._reads[key] = self._reads.get(key, 0) + 1
+        if self._touching is None and self._index is not None:
+            self._touching = asyncio.get_running_loop().call_later(TOUCH_EVERY_S, self.settle)
+
+    def settle(self) -> None:
+        super().settle()
+        if self._touching is not None:
+            self._touching.cancel()
+            self._touching = None
+        reads, self._reads = self._reads, {}
+        if reads and self._index is not None:
+            now = self.now()
+            self._touch(self._index, [(cid, count, now) for cid, count in reads.items()])
+
+    def note_reads(self, index: CidIndex, accesses: list[cache.Access]) -> int:
+        self._touch(index, [(str(CID.parse(each.cid)), each.count, each.at) for each in accesses])
+        for each in accesses:
+            self.cache.get_at_once(str(CID.parse(each.cid)))  # the policy hears of it too
+        return len(accesses)
+
+    def _touch(self, index: CidIndex, accesses: list[tuple[str | bytes, int, float]]) -> None:
+        """Count reads; of what is not known yet only the CID is known from now on."""
+        unknown = set(index.touch(accesses))
+        if unknown:
+            index.put_many([self._seen(str(cid)) for cid in unknown])
+            index.touch([access for access in accesses if access[0] in unknown])
+
+    def _seen(self, cid: str) -> dict[str, Any]:
+        found = self.cache.find(cid)
+        size_bytes = None if found is None else found.size_bytes
+        tier = "ipfs" if found is None else found.tier
+        return described(CID.parse(cid)) | {
+            "size_bytes": size_bytes, "storage_tier": tier, "source": "ipfs", "node": self.node,
+            "added_timestamp": self.now(),
+        }  # fmt: skip
+
+
+async def _chunks(stream: Stream) -> AsyncGenerator[bytes, None]:
+    async with stream:
+        async for chunk in stream:
+            yield chunk
+
+
+def _head(stream: Stream) -> FileHead:
+    if stream.head is None:
+        raise Unavailable("the ipfs actor's answer came without its head")
+    return stream.head

@@ -1,0 +1,96 @@
+"""Running queries: from the top-heat structure where that is enough, else segment by segment."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from ....schemas.errors import BadRequest
+from ..index.segment import DEAD, Snapshot
+from .execute import matching
+from .expression import heat_bound
+from .filter import EVERYTHING, Compare, columns_of
+from .order import ROW_BITS, Ordered, ordered, places_of
+from .plan import Plan, planned
+from .query import Query
+from .reading import Reader, readers
+from .result import Result
+from .values import field_named, shortened
+
+__all__ = ["run"]
+
+
+def run(query: Query, snapshot: Snapshot) -> Result:
+    """Finds the rows of the answer; their columns are read when they are asked for."""
+    if query.columns is not snapshot.columns:
+        _check_columns(query, snapshot)
+    if query.by_heat:
+        result = _hottest(query, snapshot)
+        if result is not None:
+            return result
+    every = readers(snapshot)
+    plans = [planned(query.whole_filter, reader) for reader in every]
+    if not query.order:
+        return _any_order(query, snapshot, every, plans)
+    rows = [matching(plan) for plan in plans]
+    found = ordered(every, rows, query.order, query.limit)
+    more = query.limit is not None and sum(map(len, rows)) > query.limit
+    return Result(query, snapshot, found, more=more, every=every)
+
+
+def _check_columns(query: Query, snapshot: Snapshot) -> None:
+    """A query that was understood before the columns changed must still find its own."""
+    used = {*columns_of(query.filter), *query.select, *(key.column for key in query.order)}
+    for name in sorted(used):
+        try:
+            now, then = field_named(snapshot.columns, name), field_named(query.columns, name)
+        except KeyError:
+            raise BadRequest("columns", f"{shortened(name)} is no column any more; ask again") from None
+        if now.type != then.type:
+            raise BadRequest("columns", f"{shortened(name)} has another type now; ask again")
+
+
+def _any_order(query: Query, snapshot: Snapshot, every: list[Reader], plans: list[Plan]) -> Result:
+    parts, left = [], query.limit
+    for number, plan in enumerate(plans):
+        rows = matching(plan, left)
+        parts.append(places_of(number, rows))
+        if left is not None:
+            left -= len(rows)
+            if left <= 0:
+                break
+    places = parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(0, np.int64)])
+    return Result(query, snapshot, Ordered(places), ascending=True, every=every)
+
+
+def _hottest(query: Query, snapshot: Snapshot) -> Result | None:
+    """The answer from the top-heat structure; None where it cannot give the whole of it."""
+    limit = cast(int, query.limit)
+    hottest = snapshot.hottest(limit + 1)
+    if hottest is None:
+        return None
+    segments = snapshot.segments
+    alive = [spot for spot in hottest if not segments[spot[0]].hot.flags[spot[1]] & DEAD]
+    if query.filter is not EVERYTHING and query.filter != EVERYTHING:
+        bound = heat_bound(cast(Compare, query.filter), snapshot.heat, snapshot.now_s)
+        if isinstance(bound, bool):
+            return None
+        log, inclusive = float(bound[1]), bound[0] == "gte"
+        alive = [spot for spot in alive if spot[2] > log or (inclusive and spot[2] == log)]
+    if not query.order:
+        places = np.array(sorted(segment << ROW_BITS | row for segment, row, _ in alive[:limit]), np.int64)
+        return Result(query, snapshot, Ordered(places), ascending=True, by_heat=True)
+    return _hottest_first(query, snapshot, alive)
+
+
+def _hottest_first(query: Query, snapshot: Snapshot, alive: list[tuple[int, int, float]]) -> Result | None:
+    limit = cast(int, query.limit)
+    if len(alive) > limit and alive[limit - 1][2] == alive[limit][2]:
+        return None  # which of the equally hot rows belong to the page is a question of all of them
+    page, logs = alive[:limit], [log for _, _, log in alive[:limit]]
+    if len(set(logs)) < len(logs):
+        page.sort(key=lambda spot: (-spot[2], snapshot.segments[spot[0]].cids(np.array([spot[1]]))[0]))
+    places = np.array([segment << ROW_BITS | row for segment, row, _ in page], np.int64)
+    last = (logs[-1],) if logs else ()
+    return Result(query, snapshot, Ordered(places, last), more=len(alive) > limit, by_heat=True)

@@ -1,0 +1,219 @@
+"""Reads by way of the cache: over the bus, and over HTTP where a hot file costs no message at all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+from .conftest import add, requests_of, until
+
+from cidbus.schemas import cache, ipfs, subjects
+from cidbus.schemas.cid import CID
+from cidbus.schemas.errors import BadRequest, InvalidContent, NotCached, NotFound, UnsatisfiableRange
+
+
+async def get(bus, cid: str, **fields):
+    async with await bus.open(subjects.CACHE_GET, cache.CacheGet(cid=cid, **fields)) as stream:
+        return stream.head, b"".join([piece async for piece in stream])
+
+
+async def test_a_second_read_comes_from_memory(bus, ipfs_host):
+    content = os.urandom(64 * 1024)
+    cid = await add(bus, content)
+    head, first = await get(bus, cid)
+    assert (head.cache, first) == ("miss", content)
+    head, second = await get(bus, cid)
+    assert (head, second) == (None, content), "a small file from memory comes whole, without a head"
+    assert requests_of(ipfs_host, "ipfs.cat") == 1
+
+
+async def test_a_range_of_what_is_cached_comes_from_the_cache(bus, ipfs_host):
+    content = os.urandom(3 << 20)
+    cid = await add(bus, content)
+    await get(bus, cid)
+    for offset, length in ((0, 10), (1_000_000, 700_000), (-5, None), (3_000_000, 1 << 30)):
+        head, part = await get(bus, cid, offset=offset, length=length)
+        start = offset if offset >= 0 else len(content) + offset
+        expected = content[start:] if length is None else content[start : start + length]
+        assert part == expected
+        assert (head.offset, head.length, head.size_bytes) == (start, len(expected), len(content))
+    with pytest.raises(UnsatisfiableRange):
+        await get(bus, cid, offset=3 << 20)
+    assert requests_of(ipfs_host, "ipfs.cat") == 1
+
+
+async def test_a_thousand_concurrent_misses_make_one_fetch(bus, ipfs_host):
+    content = os.urandom(200_000)
+    cid = await add(bus, content)
+    answers = await asyncio.gather(*(get(bus, cid) for _ in range(1000)))
+    assert all(answer == content for _, answer in answers)
+    assert requests_of(ipfs_host, "ipfs.cat") == 1
+
+
+async def test_a_path_below_a_directory_is_cached_as_the_file_it_leads_to(bus, ipfs_host):
+    added = await bus.upload(subjects.ADD, ipfs.AddRequest(content="deep", filename="a.txt", wrap=True))
+    assert (await get(bus, added.cid, path="a.txt"))[1] == b"deep"
+    assert (await get(bus, added.cid, path="a.txt"))[1] == b"deep"
+    assert requests_of(ipfs_host, "ipfs.cat") == 1
+
+
+async def test_what_is_too_large_is_passed_on_and_evicts_nothing(bus, ipfs_host):
+    small, large = os.urandom(50_000), os.urandom(40 << 20)
+    small_cid, large_cid = await add(bus, small), await add(bus, large)
+    await get(bus, small_cid)
+    assert (await get(bus, large_cid))[1] == large
+    assert (await get(bus, small_cid))[0] is None, "still in memory"
+
+
+async def test_with_redirect_what_would_only_be_passed_on_is_not_cached(bus):
+    cid = await add(bus, os.urandom(40 << 20))
+    with pytest.raises(NotCached):
+        await get(bus, cid, redirect=True)
+
+
+async def test_what_is_not_there_is_an_error_and_is_remembered_for_a_moment(bus, ipfs_host):
+    cid = str(CID.of(0x55, b"never added"))
+    for _ in range(5):
+        with pytest.raises(NotFound):
+            await get(bus, cid)
+    assert requests_of(ipfs_host, "ipfs.cat") == 1
+    assert await add(bus, b"never added", cid_version=1) == cid
+    found = await until(lambda: found_now(bus, cid))
+    assert found == b"never added"
+
+
+async def found_now(bus, cid):
+    try:
+        return (await get(bus, cid))[1]
+    except NotFound:
+        return None
+
+
+async def test_removed_and_collected_content_is_not_served(bus):
+    kept, dropped = await add(bus, b"kept" * 1000), await add(bus, b"dropped" * 1000, pin=False)
+    gone = await add(bus, b"gone" * 1000, pin=False)
+    for cid in (kept, dropped, gone):
+        await get(bus, cid)
+    await bus.request(subjects.BLOCK_RM, ipfs.BlockRemove(cid=gone))
+    await bus.request(subjects.REPO_GC, ipfs.RepoGc())
+
+    async def refused(cid):
+        return await found_now(bus, cid) is None
+
+    assert await until(lambda: refused(gone))
+    assert await until(lambda: refused(dropped))
+    assert await found_now(bus, kept) == b"kept" * 1000
+
+
+async def test_a_raw_block_is_kept_and_another_s_bytes_are_refused(bus, ipfs_host):
+    cid = str(CID.of(0x55, b"a block"))
+    kept = await bus.upload(subjects.CACHE_PUT, cache.CachePut(cid=cid, data=b"a block"))
+    assert (kept.size_bytes, kept.tier) == (7, "memory")
+    assert (await get(bus, cid))[1] == b"a block"
+    assert requests_of(ipfs_host, "ipfs.cat") == 0
+    with pytest.raises(InvalidContent):
+        await bus.upload(subjects.CACHE_PUT, cache.CachePut(cid=cid, data=b"other bytes"))
+    with pytest.raises(BadRequest):
+        await bus.upload(subjects.CACHE_PUT, cache.CachePut(cid="nonsense", data=b""))
+    with pytest.raises(BadRequest, match="raw"):
+        directory = (await bus.upload(subjects.ADD, ipfs.AddRequest(content="x", filename="f", wrap=True))).cid
+        await bus.upload(subjects.CACHE_PUT, cache.CachePut(cid=directory, data=b"x"))
+
+
+async def test_warming_brings_files_in_and_says_what_failed(bus, ipfs_host):
+    there, missing = await add(bus, b"warm" * 5000), str(CID.of(0x55, b"missing"))
+    found = await bus.request(subjects.CACHE_WARM, cache.CacheWarm(cids=[there, missing]))
+    assert (found.warmed, found.warmed_bytes) == (1, 20_000)
+    assert list(found.failed) == [missing]
+    again = await bus.request(subjects.CACHE_WARM, cache.CacheWarm(cids=[there]))
+    assert again.already_cached == 1
+    assert (await get(bus, there))[0] is None
+
+
+async def test_invalidate_and_clear_forget(bus, ipfs_host):
+    one, two = await add(bus, b"one" * 1000), await add(bus, b"two" * 1000)
+    for cid in (one, two):
+        await get(bus, cid)
+    gone = await bus.request(subjects.CACHE_INVALIDATE, cache.CacheInvalidate(cids=[one]))
+    assert gone.removed == 1
+    await get(bus, one)
+    assert requests_of(ipfs_host, "ipfs.cat") == 3
+    cleared = await bus.request(subjects.CACHE_CLEAR, cache.CacheClear())
+    assert cleared.removed == 2
+    stats = await bus.request(subjects.CACHE_STATS, cache.CacheStatsRequest())
+    assert stats.memory["entries"] == 0
+
+
+async def test_the_policy_can_be_changed_while_it_runs(bus):
+    cid = await add(bus, b"stays" * 1000)
+    await get(bus, cid)
+    assert (await bus.request(subjects.CACHE_POLICY, cache.PolicyRequest())).policy == "heat"
+    state = await bus.request(subjects.CACHE_POLICY, cache.PolicyRequest(policy="s3-fifo"))
+    assert state.policy == "s3-fifo"
+    assert (await get(bus, cid))[0] is None, "what was cached stays"
+
+
+async def test_statistics_count_by_tier(bus):
+    cid = await add(bus, b"counted" * 1000)
+    for _ in range(3):
+        await get(bus, cid)
+    stats = await bus.request(subjects.CACHE_STATS, cache.CacheStatsRequest())
+    assert (stats.hits, stats.misses) == (2, 1)
+    assert stats.memory["hits"] == 2
+    assert stats.memory["entries"] == 1
+    assert 7000 <= stats.memory["used_bytes"] <= stats.memory["limit_bytes"]
+
+
+# ---- over HTTP ------------------------------------------------------------------------------------------
+
+
+async def test_a_hot_file_costs_no_message(web, bus, ipfs_host, cache_host):
+    content = os.urandom(64 * 1024)
+    cid = await add(bus, content)
+    hits = []
+    for _ in range(5):
+        status, body, headers = await web.get(f"/ipfs/cat/{cid}")
+        assert (status, body) == (200, content)
+        hits.append(headers["X-Cache-Hit"])
+    assert hits[0] == "false"
+    assert hits[-1] == "true"
+    asked = requests_of(cache_host, "cache.get"), requests_of(ipfs_host, "ipfs.cat")
+    assert (await web.get(f"/ipfs/cat/{cid}", headers={"Range": "bytes=5-9"}))[1] == content[5:10]
+    assert (requests_of(cache_host, "cache.get"), requests_of(ipfs_host, "ipfs.cat")) == asked
+    _, document, _ = await web._answer(
+        "POST", "/ipfs/cat", {"json": {"cid": cid}, "headers": {"Accept": "application/json"}}
+    )
+    assert document["cache_hit"] is True
+
+
+async def test_the_bridge_forgets_what_was_removed(web, bus):
+    cid = await add(bus, b"soon gone" * 1000, pin=False)
+    for _ in range(3):
+        await web.get(f"/ipfs/cat/{cid}")
+    await bus.request(subjects.REPO_GC, ipfs.RepoGc())
+
+    async def gone():
+        return (await web.get(f"/ipfs/cat/{cid}"))[0] == 404
+
+    assert await until(gone)
+
+
+async def test_reads_that_the_bridge_answers_itself_are_counted(web, bus):
+    cid = await add(bus, b"counted" * 100)
+    for _ in range(6):
+        await web.get(f"/ipfs/cat/{cid}")
+
+    async def counted():
+        status, row, _ = await web.get(f"/cache/cid/{cid}")
+        return status == 200 and row["access_count"] == 6 and row
+
+    row = await until(counted)
+    assert row["heat_score"] > 0.8
+
+
+async def test_without_a_cache_actor_the_bridge_asks_the_ipfs_actor(web, bus, cache_host, ipfs_host):
+    cid = await add(bus, b"always there")
+    await cache_host.stop()
+    status, body, headers = await web.get(f"/ipfs/cat/{cid}")
+    assert (status, body, headers["X-Cache-Hit"]) == (200, b"always there", "false")

@@ -1,0 +1,248 @@
+"""The index over the bus and over HTTP: what it learns, how it is written, and what it is asked."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from .conftest import add, until
+
+from cidbus.schemas import cache, ipfs, subjects
+from cidbus.schemas.cid import CID
+from cidbus.schemas.errors import BadRequest, NotFound
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+def made(number: int) -> str:
+    return str(CID.of(0x55, b"%d" % number))
+
+
+async def known(bus, cid: str) -> cache.CidRow | None:
+    try:
+        return await bus.request(subjects.CID_GET, cache.CidGet(cid=cid))
+    except NotFound:
+        return None
+
+
+async def fill(bus, count: int) -> None:
+    puts = [
+        cache.CidPut(
+            cid=made(n),
+            metadata={"size_bytes": n, "mimetype": ("image/png", "text/plain")[n % 2], "heat_score": n / count},
+        )
+        for n in range(count)
+    ]
+    done = await bus.request(subjects.CID_BATCH, cache.CidBatch(put=puts))
+    assert done.put == count
+
+
+async def test_what_is_added_is_known(bus):
+    cid = await add(bus, b"some text" * 100, filename="notes.txt")
+    row = await until(lambda: known(bus, cid))
+    assert (row.size_bytes, row.filename, row.extension, row.mimetype) == (900, "notes.txt", ".txt", "text/plain")
+    assert (row.is_pinned, row.valid, row.source, row.codec) == (True, True, "ipfs", "raw")
+    assert (row.cid_version, row.multihash_type, row.storage_tier) == (1, "sha2-256", "ipfs")
+    assert 0 < row.heat_score < 0.5
+    assert row.added_timestamp > 1.7e9
+
+
+async def test_pins_and_removals_are_followed(bus):
+    cid = await add(bus, b"followed", pin=False)
+    assert not (await until(lambda: known(bus, cid))).is_pinned
+
+    async def is_pinned(wanted: bool):
+        return (await known(bus, cid)).is_pinned is wanted
+
+    await bus.request(subjects.PIN, ipfs.PinRequest(cid=cid))
+    assert await until(lambda: is_pinned(True))
+    await bus.request(subjects.UNPIN, ipfs.PinRemove(cid=cid))
+    assert await until(lambda: is_pinned(False))
+    await bus.request(subjects.BLOCK_RM, ipfs.BlockRemove(cid=cid))
+
+    async def is_invalid():
+        return (await known(bus, cid)).valid is False
+
+    assert await until(is_invalid)
+
+
+async def test_reads_make_content_hot_and_say_where_it_is(bus):
+    cid = await add(bus, b"hot" * 1000)
+    for _ in range(4):
+        async with await bus.open(subjects.CACHE_GET, cache.CacheGet(cid=cid)) as stream:
+            assert b"".join([piece async for piece in stream]) == b"hot" * 1000
+    row = await known(bus, cid)
+    assert (row.access_count, row.storage_tier) == (4, "memory")
+    assert row.heat_score > 0.7
+    hottest = [row.cid async for row in bus.items(subjects.TOP, cache.TopRequest(limit=1))]
+    assert hottest == [cid]
+
+
+async def test_a_row_is_written_read_changed_and_forgotten(bus):
+    cid = made(1)
+    metadata = {"size_bytes": 5, "tags": ["a", "b"], "properties": {"k": "v"}, "added_timestamp": 1e9}
+    row = await bus.request(subjects.CID_PUT, cache.CidPut(cid=cid, metadata=metadata))
+    assert (row.cid, row.size_bytes, row.tags, row.properties, row.added_timestamp) == (
+        cid, 5, ["a", "b"], {"k": "v"}, 1e9
+    )  # fmt: skip
+    row = await bus.request(subjects.CID_UPDATE, cache.CidUpdate(cid=cid, metadata={"filename": "new"}))
+    assert (row.filename, row.size_bytes) == ("new", 5)
+    some = await bus.request(subjects.CID_GET, cache.CidGet(cid=cid, select=["filename"]))
+    assert (some.filename, some.size_bytes) == ("new", None)
+    assert (await bus.request(subjects.CID_DELETE, cache.CidDelete(cids=[cid, made(2)]))).deleted == 1
+    assert await known(bus, cid) is None
+    with pytest.raises(NotFound):
+        await bus.request(subjects.CID_UPDATE, cache.CidUpdate(cid=cid, metadata={"filename": "x"}))
+
+
+async def test_a_batch_does_everything_in_one_message(bus):
+    await fill(bus, 10)
+    batch = cache.CidBatch(
+        update=[cache.CidUpdate(cid=made(3), metadata={"filename": "three"})],
+        delete=[made(4), made(99)],
+        get=[made(3), made(4)],
+    )
+    done = await bus.request(subjects.CID_BATCH, batch)
+    assert (done.updated, done.deleted, done.missing) == (1, 1, [made(4)])
+    assert [row.filename for row in done.rows] == ["three"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "field"),
+    [({"nothing": 1}, "nothing"), ({"size_bytes": "big"}, "size_bytes"), ({"cid": "x"}, "metadata.cid")],
+)
+async def test_a_wrong_row_names_its_column(bus, metadata, field):
+    with pytest.raises(BadRequest) as caught:
+        await bus.request(subjects.CID_PUT, cache.CidPut(cid=made(1), metadata=metadata))
+    assert field in caught.value.field
+    assert await known(bus, made(1)) is None
+
+
+async def test_pages_go_through_everything_once(web, bus):
+    await fill(bus, 250)
+    found, cursor = [], None
+    for _ in range(10):
+        ask = {"filter": {"mimetype": "image/png"}, "sort": ["-size_bytes"], "limit": 50, "select": ["size_bytes"]}
+        status, page, _ = await web.post("/cache/query", **ask, **({"cursor": cursor} if cursor else {}))
+        assert status == 200
+        found += [row["size_bytes"] for row in page["rows"]]
+        assert page["count"] == len(page["rows"])
+        cursor = page.get("next_cursor")
+        if cursor is None:
+            break
+    assert found == list(range(248, -1, -2))
+
+
+async def test_a_query_streams_as_json_lines_and_as_arrow(web, bus):
+    await fill(bus, 100)
+    ask = {"filter": {"size_bytes": {"$gte": 90}}, "select": ["cid", "size_bytes"], "sort": ["size_bytes"]}
+    _, lines, headers = await web._answer(
+        "POST", "/cache/query", {"json": ask, "headers": {"Accept": "application/x-ndjson"}}
+    )
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert rows == [{"cid": made(n), "size_bytes": n} for n in range(90, 100)]
+    assert json.loads(headers["Cidbus-Head"]) == {"rows": 10}
+    _, body, headers = await web._answer("POST", "/cache/query", {"json": ask, "headers": {"Accept": ARROW}})
+    assert headers["Content-Type"] == ARROW
+    assert pa.ipc.open_stream(body).read_all().to_pylist() == rows
+    assert polars.read_ipc_stream(io.BytesIO(body)).to_dicts() == rows
+    _, body, _ = await web.get(
+        "/cache/query", params={"filter": json.dumps(ask["filter"]), "limit": "3", "select": "size_bytes"}
+    )
+    assert len(body["rows"]) == 3
+    assert set(body["rows"][0]) == {"size_bytes"}
+
+
+async def test_aggregates_and_explain_answer(web, bus):
+    await fill(bus, 100)
+    _, found, _ = await web.post(
+        "/cache/aggregate",
+        aggregates={"n": {"$count": {}}, "bytes": {"$sum": "size_bytes"}},
+        group_by=["mimetype"],
+    )
+    groups = {group["mimetype"]: (group["n"], group["bytes"]) for group in found["groups"]}
+    assert groups == {"image/png": (50, 2450), "text/plain": (50, 2500)}
+    status, plan, _ = await web.post("/cache/explain", filter={"size_bytes": {"$gt": 50}})
+    assert status == 200
+    assert plan["segments"]
+    assert "size_bytes" in plan["expression"]
+
+
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [
+        ({"filter": {"nothing": 1}}, "nothing"),
+        ({"filter": {"size_bytes": {"$near": 1}}}, "$near"),
+        ({"filter": {"size_bytes": "text"}}, "size_bytes"),
+        ({"filter": {"filename": {"$regex": "("}}}, "filename"),
+        ({"limit": 10**12}, "limit"),
+        ({"select": ["nothing"]}, "select"),
+        ({"sort": ["nothing"]}, "sort"),
+        ({"cursor": "of-another-query"}, "cursor"),
+    ],
+)
+async def test_a_wrong_query_is_a_bad_request_that_names_its_part(web, ask, field):
+    status, problem, _ = await web.post("/cache/query", **ask)
+    assert status == 400
+    assert field in problem["field"] + problem["detail"]
+
+
+async def test_a_filter_nested_ten_thousand_deep_is_a_bad_request(web):
+    text = '{"filter":' + '{"$not":' * 10_000 + '{"size_bytes":1}' + "}" * 10_000 + "}"
+    status, problem, _ = await web._answer(
+        "POST", "/cache/query", {"data": text, "headers": {"Content-Type": "application/json"}}
+    )
+    assert status == 400, problem
+    nested = '{"$not":' * 10_000 + '{"size_bytes":1}' + "}" * 10_000
+    status, problem, _ = await web.get("/cache/query", params={"filter": nested[:6000]})
+    assert status == 400
+
+
+async def test_everything_is_exported_as_parquet_and_as_arrow(web, bus):
+    await fill(bus, 300)
+    status, body, headers = await web.get("/cache/export")
+    assert (status, headers["Content-Type"]) == (200, "application/vnd.apache.parquet")
+    table = pq.read_table(io.BytesIO(body))
+    assert sorted(table["size_bytes"].to_pylist()) == list(range(300))
+    _, body, _ = await web.get("/cache/export", params={"format": "arrow"})
+    assert pa.ipc.open_stream(body).read_all().num_rows == 300
+
+
+async def test_columns_are_added_renamed_and_widened(web, bus):
+    await fill(bus, 5)
+    status, found, _ = await web.post("/cache/schema", add="stars", type="int8")
+    assert status == 200
+    await web.post("/cache/cid/update", cid=made(1), metadata={"stars": 5})
+    await web.post("/cache/schema", widen="stars", type="int64")
+    await web.post("/cache/schema", rename="stars", to="rating")
+    _, row, _ = await web.get(f"/cache/cid/{made(1)}")
+    assert row["rating"] == 5
+    _, found, _ = await web.get("/cache/schema")
+    assert {c["name"]: c["type"] for c in found["columns"]}["rating"] == "int64"
+    _, page, _ = await web.post("/cache/query", filter={"rating": 5}, select=["cid"])
+    assert page["rows"] == [{"cid": made(1)}]
+    for wrong in ({"add": "rating", "type": "int8"}, {"add": "x", "type": "nonsense"}, {"widen": "cid", "type": "int8"}):
+        status, problem, _ = await web.post("/cache/schema", **wrong)
+        assert status in (400, 409), problem
+
+
+async def test_the_index_is_compacted_verified_and_optimized(web, bus):
+    await fill(bus, 500)
+    status, done, _ = await web.post("/cache/compact")
+    assert (status, done["rows"], done["runs_after"]) == (200, 500, 1)
+    _, found, _ = await web.post("/cache/verify")
+    assert (found["damaged"], found["bad_cache_entries"]) == ([], 0)
+    _, proposal, _ = await web.post("/cache/optimize", workload="analytical")
+    assert (proposal["workload"], proposal["applied"]) == ("analytical", False)
+    assert proposal["changes"]
+    _, applied, _ = await web.post("/cache/optimize", workload="analytical", apply=True)
+    assert applied["applied"]
+    assert applied["before"]
+    assert applied["after"]
+    _, stats, _ = await web.get("/cache/index/stats")
+    assert stats["record_count"] == 500
+    assert stats["total_size_bytes"] > 0
