@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from cidbus.bus.process import tune_allocator
 
-from . import bulk, car, dag, engine, gateway, hot_reads, small
+from . import bulk, car, dag, engine, gateway, hot_reads, index, small
 from .ratio import Ratio, table
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
@@ -24,10 +24,12 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
     "car": car.compare,
     "dag": dag.compare,
     "hot": hot_reads.compare,
+    "index": index.compare,
     "car-10gb": car.compare_large,
+    "index-10m": index.compare_large,
 }
 # Run only when named: they need much disk.
-ON_REQUEST = {"car-10gb"}
+ON_REQUEST = {"car-10gb", "index-10m"}
 
 
 async def main() -> None:

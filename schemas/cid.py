@@ -298,7 +298,7 @@ _base16 = _rfc4648(base64.b16decode, base64.b16encode, 2)
 
 def _lower(decode: Callable[[str], bytes]) -> Callable[[str], bytes]:
     def lower(text: str) -> bytes:
-        if text != text.lower():
+        if text != text.lower() or not text.isascii():  # some other letters have an ASCII capital
             raise BadRequest("cid", "upper-case letters under a lower-case multibase")
         return decode(text.upper())
 

@@ -341,7 +341,9 @@ class OfNode(Reply):
 
 class ContentAdded(OfNode):
     cid: str
-    size_bytes: SizeBytes
+    size_bytes: Annotated[
+        int | None, Field(ge=0, description="A file's size, or a block's; null for a root that was imported")
+    ] = None
     pinned: bool
     filename: str | None = None
     at: UnixTime

@@ -1,7 +1,8 @@
 """What queries see of the index: a snapshot, which is a list of segments.
 
-A segment is a run on disk, or rows that are not in a run yet. Rows of a segment are numbered from 0; a row that
-a newer version elsewhere has replaced, or that was deleted, is dead. A CID is alive in at most one segment.
+A segment is a run on disk, or rows that are not in a run yet. Rows of a segment are numbered from 0; a row
+that a newer version elsewhere has replaced, or that was deleted, is dead. A CID is alive in at most one
+segment.
 """
 
 from __future__ import annotations

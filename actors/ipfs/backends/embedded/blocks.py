@@ -37,6 +37,7 @@ class BlockRows(BlockReads, Node):
                 await session.flush()
                 await self._store.pins.add(PinRecord(cid))
             await session.commit()
+        await self.tell_added(cid, len(block), pinned=ask.pin)
         return ipfs.BlockStat(cid=str(cid), size_bytes=len(block), format=cid.codec_name)
 
     @handles(subjects.BLOCK_STAT)

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import ipfs, subjects
-from .....schemas.cid import CID
 from ...unixfs.adding import Adding
 from ..reading import ContentReads
 from .node import Node
@@ -24,13 +23,7 @@ class ContentRows(ContentReads, Node):
             added = await Adding(ask, session, self._executor).run(content)
         if ask.only_hash:
             return added
-        size_bytes, pinned = added.content_size_bytes, added.pinned
-        if pinned:
-            self._announcer.add(CID.parse(added.cid))
-        await self.tell(
-            subjects.ADDED,
-            ipfs.ContentAdded(
-                cid=added.cid, size_bytes=size_bytes, pinned=pinned, filename=added.filename, at=self.now()
-            ),
+        await self.tell_added(
+            added.cid, added.content_size_bytes, pinned=added.pinned, filename=added.filename
         )
         return added

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 from .....bus import handles
 from .....schemas import dag, subjects
-from .....schemas.cid import CID
 from ...car.importing import import_car
 from ...store.pins import PinRecord
 from ..given import given_node
@@ -30,8 +29,7 @@ class DagRows(DagReads, Node):
                 await session.flush()
                 await self._store.pins.add(PinRecord(cid))
             await session.commit()
-        if ask.pin:
-            self._announcer.add(cid)
+        await self.tell_added(cid, len(block), pinned=ask.pin)
         return dag.DagPutReply(cid=str(cid), format=cid.codec_name, pin=ask.pin, size_bytes=len(block))
 
     @handles(subjects.DAG_IMPORT)
@@ -39,8 +37,7 @@ class DagRows(DagReads, Node):
         """Raises as `import_car` does; then nothing is pinned."""
         imported = await import_car(self._store, content, pin_roots=ask.pin_roots, executor=self._executor)
         for root in imported.roots:
-            if root.pinned:
-                self._announcer.add(CID.parse(root.cid))
+            await self.tell_added(root.cid, None, pinned=root.pinned)
         return imported
 
     @handles(subjects.REFS_LOCAL)

@@ -117,6 +117,17 @@ class Node(Reading):
         await self._store.close()
         self._executor.shutdown()
 
+    async def tell_added(
+        self, cid: CID | str, size_bytes: int | None, *, pinned: bool, filename: str | None = None
+    ) -> None:
+        """Announce content that was stored, and what of it is kept, that this node has it."""
+        if pinned:
+            self._announcer.add(CID.parse(cid) if isinstance(cid, str) else cid)
+        added = ipfs.ContentAdded(
+            cid=str(cid), size_bytes=size_bytes, pinned=pinned, filename=filename, at=self.now()
+        )
+        await self.tell(subjects.ADDED, added)
+
     async def _keep(self, cid: CID, block: bytes) -> None:
         """Store a block that came from elsewhere, until the next collection that finds it unpinned."""
         async with self._store.session() as session:

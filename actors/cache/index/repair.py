@@ -1,0 +1,101 @@
+"""Repairing the key and hot files of runs from their Parquet files, and the other way round what can be."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ....schemas.errors import DamagedIndex
+from .damage import Damage
+from .engine import Engine
+from .files import file_checksum
+from .keyfile import BLOCK_ROWS
+from .mending import SINCE, logs_of, write_keys_anew
+from .run import Run
+from .segment import DEAD
+
+__all__ = ["repair_holders", "repair_hot", "repair_keys"]
+
+
+def repair_holders(engine: Engine) -> list[Damage]:
+    """Repair the key and hot files of all runs where they are damaged."""
+    found = []
+    for run in engine.core.runs:
+        found += repair_keys(engine, run)
+        found += repair_hot(engine, run)
+    return found
+
+
+def repair_keys(engine: Engine, run: Run) -> list[Damage]:
+    """Write a damaged key file anew from the CIDs in Parquet."""
+    path = run.folder / run.entry.keys.name
+    name = f"{run.folder.name}/{path.name}"
+    if path.exists() and file_checksum(path) == (run.entry.keys.size, run.entry.keys.checksum):
+        return []
+    try:
+        write_keys_anew(run.parquet)
+    except DamagedIndex:
+        return [engine.shared.damages.settle(Damage(name, "content", False, run.rows))]
+    repaired = file_checksum(path) == (run.entry.keys.size, run.entry.keys.checksum)
+    run.open_keys()
+    engine.core.find_anew()
+    return [engine.shared.damages.settle(Damage(name, "content", repaired))]
+
+
+def repair_hot(engine: Engine, run: Run) -> list[Damage]:
+    """Repair, in memory, the blocks of hot columns that are damaged and not in use yet."""
+    found = []
+    for block in range(len(run.table.checked)):
+        if run.table.checked[block]:
+            continue
+        bad = run.hot_file.damaged_sections(block)
+        if bad:
+            found.append(_repair_block(engine, run, block, bad))
+    return found
+
+
+def _repair_block(engine: Engine, run: Run, block: int, bad: list[str]) -> Damage:
+    start, stop = block * BLOCK_ROWS, min((block + 1) * BLOCK_ROWS, run.rows)
+    columns, where = run.table.raw, slice(start, stop)
+    note = SINCE
+    try:
+        if bad == ["dead"]:
+            note = ""
+        else:
+            shown = run.parquet.read_hot(start, stop)
+            if "last" in bad:
+                columns.last_s[where] = shown["last_accessed"]
+            if "count" in bad:
+                columns.count[where] = shown["access_count"]
+            if "heat" in bad:
+                columns.heat[where] = logs_of(shown["heat_score"], engine.shared.heat, run.entry.written_s)
+            if "flags" in bad:
+                dead = np.zeros(stop - start, np.uint8) if "dead" in bad else run.hot_file.dead_bits(block)
+                columns.flags[where] = shown["flags"] | dead * DEAD
+    except DamagedIndex:
+        note = "the hot columns of these rows are lost"
+        _reset(run, block, bad)
+    run.hot_file.settle(block)
+    if "flags" in bad and "dead" in bad:
+        _kill_replaced(engine, run, start, stop)
+    name = run.hot_file.name
+    return engine.shared.damages.settle(Damage(name, f"{', '.join(bad)} of block {block}", True, 0, note))
+
+
+def _reset(run: Run, block: int, bad: list[str]) -> None:
+    where, columns = slice(block * BLOCK_ROWS, (block + 1) * BLOCK_ROWS), run.table.raw
+    for section, array, value in (
+        ("last", columns.last_s, 0.0), ("heat", columns.heat, -np.inf), ("count", columns.count, 0),
+    ):  # fmt: skip
+        if section in bad:
+            array[where] = value
+    if "flags" in bad:
+        columns.flags[where] = 0 if "dead" in bad else run.hot_file.dead_bits(block) * DEAD
+
+
+def _kill_replaced(engine: Engine, run: Run, start: int, stop: int) -> None:
+    """Nobody knows any more which rows of a block were dead: those that are alive elsewhere were."""
+    keys = [key for piece in run.keys.pieces(start, stop) for key in piece.as_bytes()]
+    for holder, _, places in list(engine.core.find_many(keys, everywhere=True)):
+        if holder is not run:
+            rows = np.unique(places + start)
+            engine.core.kill(run.table, rows[run.table.are_alive(rows)])
