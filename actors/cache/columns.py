@@ -1,8 +1,8 @@
 """The columns of the CID index: their names, types, and where each is kept.
 
-`key` is the CID itself. `hot` columns change with every access or pin and live in mapped arrays. `static` ones
-live in Parquet runs and change by a new version of the row. A column has a number besides its name, so that it
-can be renamed, widened or added without a run being rewritten.
+`key` is the CID itself. `hot` columns change with every access or pin and live in mapped arrays. `static`
+ones live in Parquet runs and change by a new version of the row. A column has a number besides its name, so
+that it can be renamed, widened or added without a run being rewritten.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Heat: how much a CID is used, as one number that never has to be rewritten as it decays.
 
-With a half-life h and λ = ln 2 / h, the heat of a CID at time t is the sum of w·2^(-(t-a)/h) over its accesses
-of weight w at times a. Kept is only its logarithm at a fixed epoch E,
+With a half-life h and λ = ln 2 / h, the heat of a CID at time t is the sum of w·2^(-(t-a)/h) over its
+accesses of weight w at times a. Kept is only its logarithm at a fixed epoch E,
 
     L = ln Σ w·e^(λ(a-E))
 

@@ -11,9 +11,10 @@ import orjson
 import pytest
 from openapi_spec_validator import validate
 
+from cidbus.actors.cache.actor import CacheActor
 from cidbus.actors.ipfs.actor import IpfsActor
 from cidbus.bus.testing import hosted
-from cidbus.http_bridge import serve
+from cidbus.http_bridge import BridgeSettings, serve
 from cidbus.http_bridge.asyncapi import asyncapi_document
 from cidbus.http_bridge.openapi import openapi_document
 from cidbus.schemas.subjects import ROWS, calls, events
@@ -155,7 +156,11 @@ async def test_schemathesis_finds_no_defect_and_no_undocumented_answer(server, b
     # 501 is an answer: the embedded node opens no libp2p connections, whatever address it is given.
     configuration = tmp_path / "schemathesis.toml"
     configuration.write_text('[checks.not_a_server_error]\nexpected-statuses = ["2xx", "3xx", "4xx", 501]\n')
-    async with hosted(server, IpfsActor.open(tmp_path / "ipfs")), await serve(bus) as bridge:
+    async with (
+        hosted(server, IpfsActor.open(tmp_path / "ipfs")),
+        hosted(server, CacheActor.open(tmp_path / "cache")),
+        await serve(bus, settings=BridgeSettings(near_bytes=1 << 20)) as bridge,
+    ):
         process = await asyncio.create_subprocess_exec(
             *(
                 sys.executable,

@@ -6,11 +6,12 @@ import asyncio
 import os
 
 import pytest
-from .conftest import add, requests_of, until
 
 from cidbus.schemas import cache, ipfs, subjects
 from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotCached, NotFound, UnsatisfiableRange
+
+from .conftest import add, requests_of, until
 
 
 async def get(bus, cid: str, **fields):
@@ -117,7 +118,9 @@ async def test_a_raw_block_is_kept_and_another_s_bytes_are_refused(bus, ipfs_hos
     with pytest.raises(BadRequest):
         await bus.upload(subjects.CACHE_PUT, cache.CachePut(cid="nonsense", data=b""))
     with pytest.raises(BadRequest, match="raw"):
-        directory = (await bus.upload(subjects.ADD, ipfs.AddRequest(content="x", filename="f", wrap=True))).cid
+        directory = (
+            await bus.upload(subjects.ADD, ipfs.AddRequest(content="x", filename="f", wrap=True))
+        ).cid
         await bus.upload(subjects.CACHE_PUT, cache.CachePut(cid=directory, data=b"x"))
 
 

@@ -9,11 +9,12 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from .conftest import add, until
 
 from cidbus.schemas import cache, ipfs, subjects
 from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, NotFound
+
+from .conftest import add, until
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -33,7 +34,11 @@ async def fill(bus, count: int) -> None:
     puts = [
         cache.CidPut(
             cid=made(n),
-            metadata={"size_bytes": n, "mimetype": ("image/png", "text/plain")[n % 2], "heat_score": n / count},
+            metadata={
+                "size_bytes": n,
+                "mimetype": ("image/png", "text/plain")[n % 2],
+                "heat_score": n / count,
+            },
         )
         for n in range(count)
     ]
@@ -44,7 +49,12 @@ async def fill(bus, count: int) -> None:
 async def test_what_is_added_is_known(bus):
     cid = await add(bus, b"some text" * 100, filename="notes.txt")
     row = await until(lambda: known(bus, cid))
-    assert (row.size_bytes, row.filename, row.extension, row.mimetype) == (900, "notes.txt", ".txt", "text/plain")
+    assert (row.size_bytes, row.filename, row.extension, row.mimetype) == (
+        900,
+        "notes.txt",
+        ".txt",
+        "text/plain",
+    )
     assert (row.is_pinned, row.valid, row.source, row.codec) == (True, True, "ipfs", "raw")
     assert (row.cid_version, row.multihash_type, row.storage_tier) == (1, "sha2-256", "ipfs")
     assert 0 < row.heat_score < 0.5
@@ -126,7 +136,12 @@ async def test_pages_go_through_everything_once(web, bus):
     await fill(bus, 250)
     found, cursor = [], None
     for _ in range(10):
-        ask = {"filter": {"mimetype": "image/png"}, "sort": ["-size_bytes"], "limit": 50, "select": ["size_bytes"]}
+        ask = {
+            "filter": {"mimetype": "image/png"},
+            "sort": ["-size_bytes"],
+            "limit": 50,
+            "select": ["size_bytes"],
+        }
         status, page, _ = await web.post("/cache/query", **ask, **({"cursor": cursor} if cursor else {}))
         assert status == 200
         found += [row["size_bytes"] for row in page["rows"]]
@@ -225,7 +240,11 @@ async def test_columns_are_added_renamed_and_widened(web, bus):
     assert {c["name"]: c["type"] for c in found["columns"]}["rating"] == "int64"
     _, page, _ = await web.post("/cache/query", filter={"rating": 5}, select=["cid"])
     assert page["rows"] == [{"cid": made(1)}]
-    for wrong in ({"add": "rating", "type": "int8"}, {"add": "x", "type": "nonsense"}, {"widen": "cid", "type": "int8"}):
+    for wrong in (
+        {"add": "rating", "type": "int8"},
+        {"add": "x", "type": "nonsense"},
+        {"widen": "cid", "type": "int8"},
+    ):
         status, problem, _ = await web.post("/cache/schema", **wrong)
         assert status in (400, 409), problem
 
