@@ -178,41 +178,32 @@ def write(text: str, rows: list[Row]) -> None:
 
 
 def picture(rows: list[Row]) -> str:
-    """A panel to a trace: hits by objects over hits by bytes, and a line to a policy through the sizes."""
+    """A column to a trace: hits by objects above hits by bytes, over the size of the cache."""
     values = [
-        {
-            "trace": row.trace,
-            "policy": name,
-            "share": row.share,
-            "objects": round(score.objects, 3),
-            "bytes": round(score.bytes, 3),
-        }
+        {"trace": row.trace, "policy": name, "cache": round(100 * row.share), "by": f"by {by}", "hits": ratio}
         for row in rows
         for name, score in row.scores.items()
+        for by, ratio in (("objects", round(score.objects, 3)), ("bytes", round(score.bytes, 3)))
     ]
-    axis = {"type": "quantitative", "scale": {"zero": False}, "axis": {"format": ".1f", "tickCount": 4}}
+    colors = ["#d62728", "#999999", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b", "#ff7f0e"]
+    cache = {"field": "cache", "type": "quantitative", "title": "cache, %", "axis": {"values": [1, 5, 10]}}
+    hits = {"field": "hits", "type": "quantitative", "title": None, "scale": {"zero": False}}
+    policy = {"field": "policy", "type": "nominal", "title": None, "sort": ["heat", *REFERENCES]}
     chart = {
         "data": {"values": values},
-        "facet": {"field": "trace", "type": "nominal", "title": None, "sort": list(TRACES)},
-        "columns": 4,
-        "resolve": {"scale": {"x": "independent", "y": "independent"}},
+        "facet": {
+            "column": {"field": "trace", "type": "nominal", "title": None, "sort": list(TRACES)},
+            "row": {"field": "by", "type": "nominal", "title": None, "sort": ["by objects", "by bytes"]},
+        },
+        "resolve": {"scale": {"y": "independent"}},
         "spec": {
-            "width": 170,
-            "height": 150,
-            "mark": {"type": "line", "point": {"size": 22}, "strokeWidth": 1.2},
+            "width": 95,
+            "height": 120,
+            "mark": {"type": "line", "strokeWidth": 1.4},
             "encoding": {
-                "x": {"field": "bytes", "title": "hits by bytes", **axis},
-                "y": {"field": "objects", "title": "hits by objects", **axis},
-                "order": {"field": "share"},
-                "color": {
-                    "field": "policy",
-                    "type": "nominal",
-                    "title": None,
-                    "sort": ["heat", *REFERENCES],
-                    "scale": {
-                        "range": ["#d62728", "#999999", "#1f77b4", "#2ca02c", "#9467bd", "#8c564b", "#ff7f0e"]
-                    },
-                },
+                "x": cache,
+                "y": {**hits, "axis": {"format": ".1f", "tickCount": 4}},
+                "color": {**policy, "scale": {"range": colors}},
             },
         },
     }
