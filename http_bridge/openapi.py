@@ -15,7 +15,7 @@ from ..schemas.wire import Empty
 from .json_schemas import REFERENCE, Document, references_and_schemas
 from .paths import ANY_PATH, served_paths
 from .problems import PROBLEM_TYPE, REASONS
-from .tables import ARROW, AS_ARROW
+from .tables import ARROW, AS_ARROW, PARQUET
 
 __all__ = ["openapi_document"]
 
@@ -28,7 +28,7 @@ JSON, NDJSON, TEXT, OCTETS = (
 # Any route may end so; the others say more.
 COMMON = (400, 403, 404, 409, 422, 429, 431, 500, 501, 503, 504)
 WITH_BODY = (408, 413, 415, 507)
-_MEDIA: dict[type, str] = {TarHead: "application/x-tar", TableHead: ARROW}
+_MEDIA: dict[type, tuple[str, ...]] = {TarHead: ("application/x-tar",), TableHead: (ARROW, PARQUET)}
 CONTENT_FIELDS = frozenset({"content", "data", "content_type"})
 
 
@@ -165,12 +165,14 @@ class _Operations:
         assert isinstance(row, Stream)
         if row.item is not bytes:
             return {"200": _answer("The list; nothing of it is held in memory", self._list(row), method)}
-        media = _MEDIA.get(row.head, "*/*")
-        answers = {"200": _answer("The content", {media: {}}, method, "ETag", "X-Content-Size")}
+        media: Document = {name: {} for name in _MEDIA.get(row.head, ("*/*",))}
+        if row.head is TableHead:
+            return {"200": _answer("The table as it is now", media, method)}
+        answers = {"200": _answer("The content", media, method, "ETag", "X-Content-Size")}
         if method != "POST":
             answers["304"] = {"description": "The client has it already", "headers": _headers("ETag")}
         if method == "GET" and self._is_file:
-            partial = _answer("The range", {media: {}}, method, "ETag", "Content-Range", "X-Content-Size")
+            partial = _answer("The range", media, method, "ETag", "Content-Range", "X-Content-Size")
             answers["206"] = partial
         return answers
 

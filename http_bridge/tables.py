@@ -22,7 +22,7 @@ from .naming import disposition
 from .problems import OPERATION_ID, SERVER
 from .streams import ContentRoute, Headers, Incoming, headless
 
-__all__ = ["ARROW", "AS_ARROW", "RowsRoute", "TableRoute"]
+__all__ = ["ARROW", "AS_ARROW", "PARQUET", "RowsRoute", "TableRoute"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"

@@ -220,3 +220,37 @@ async def test_without_a_cache_actor_the_bridge_asks_the_ipfs_actor(web, bus, ca
     await cache_host.stop()
     status, body, headers = await web.get(f"/ipfs/cat/{cid}")
     assert (status, body, headers["X-Cache-Hit"]) == (200, b"always there", "false")
+
+
+async def test_invalidated_content_is_forgotten_by_bridges_and_told_to_listeners(web, bus):
+    cid = await add(bus, b"everywhere" * 100)
+    for _ in range(3):
+        await web.get(f"/ipfs/cat/{cid}")
+    async with await bus.subscribe(subjects.INVALIDATED) as events:
+        await bus.request(subjects.CACHE_INVALIDATE, cache.CacheInvalidate(cids=[cid]))
+        name, body = await anext(events)
+    assert (name, cache.CacheForgot.from_wire(body).cids) == ("cache.invalidated", [cid])
+    assert (await web.get(f"/ipfs/cat/{cid}"))[2]["X-Cache-Hit"] == "false"
+
+
+async def test_files_by_path_over_http_come_from_the_cache_too(web, bus, ipfs_host):
+    added = await bus.upload(subjects.ADD, ipfs.AddRequest(content="below", filename="b.txt", wrap=True))
+    for _ in range(3):
+        status, body, headers = await web.get(f"/ipfs/cat/{added.cid}/b.txt")
+        assert (status, body) == (200, b"below")
+    assert headers["X-Cache-Hit"] == "true"
+    assert requests_of(ipfs_host, "ipfs.cat") == 1
+
+
+async def test_a_large_file_is_kept_on_disk_at_its_second_read(web, bus, ipfs_host):
+    content = os.urandom(8 << 20)
+    cid = await add(bus, content)
+    hits = []
+    for _ in range(4):
+        _, body, headers = await web.get(f"/ipfs/cat/{cid}")
+        assert body == content
+        hits.append(headers["X-Cache-Hit"])
+    assert hits == ["false", "false", "true", "true"]
+    assert requests_of(ipfs_host, "ipfs.cat") == 3, (
+        "the first read asked for the size, and then for the bytes"
+    )

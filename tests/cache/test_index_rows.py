@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cidbus.actors import make_actor
+from cidbus.bus.testing import connect, hosted
 from cidbus.schemas import cache, ipfs, subjects
 from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, NotFound
@@ -265,3 +267,49 @@ async def test_the_index_is_compacted_verified_and_optimized(web, bus):
     _, stats, _ = await web.get("/cache/index/stats")
     assert stats["record_count"] == 500
     assert stats["total_size_bytes"] > 0
+
+
+async def test_reads_told_by_others_make_rows(bus):
+    accesses = [cache.Access(cid=made(1), count=3, at=1.8e9), cache.Access(cid=made(2), at=1.8e9)]
+    done = await bus.request(subjects.CACHE_TOUCH, cache.CacheTouch(accesses=accesses))
+    assert done.touched == 2
+    row = await known(bus, made(1))
+    assert (row.access_count, row.last_accessed, row.codec) == (3, 1.8e9, "raw")
+
+
+async def test_rows_come_over_the_bus_as_an_arrow_stream_too(bus):
+    await fill(bus, 20)
+    ask = cache.QueryRequest(filter={"size_bytes": {"$lt": 5}}, select=["size_bytes"], sort=["size_bytes"])
+    async with await bus.open(subjects.QUERY_ARROW, ask) as stream:
+        assert stream.head.rows == 5
+        body = b"".join([piece async for piece in stream])
+    assert pa.ipc.open_stream(body).read_all()["size_bytes"].to_pylist() == [0, 1, 2, 3, 4]
+
+
+async def test_pins_that_were_made_while_the_actor_was_away_are_learnt(server, ipfs_host, tmp_path):
+    async with await connect(server) as other:
+        cid = await add(other, b"pinned before")
+        gone = await add(other, b"unpinned while away")
+        async with hosted(server, make_actor("cache", tmp_path / "index")):
+            for wanted in (cid, gone):
+                assert (await until(lambda wanted=wanted: known(other, wanted))).is_pinned
+        await other.request(subjects.UNPIN, ipfs.PinRemove(cid=gone))
+        async with hosted(server, make_actor("cache", tmp_path / "index")):
+
+            async def is_unpinned():
+                return (await known(other, gone)).is_pinned is False
+
+            assert await until(is_unpinned)
+            assert (await known(other, cid)).is_pinned
+
+
+async def test_what_was_acknowledged_is_there_after_the_actor_starts_again(server, ipfs_host, tmp_path):
+    async with await connect(server) as other:
+        async with hosted(server, make_actor("cache", tmp_path / "index")):
+            await fill(other, 50)
+            await other.request(subjects.CID_DELETE, cache.CidDelete(cids=[made(7)]))
+        async with hosted(server, make_actor("cache", tmp_path / "index")):
+            stats = await other.request(subjects.INDEX_STATS, cache.IndexStatsRequest())
+            assert stats.record_count == 49
+            assert (await known(other, made(8))).size_bytes == 8
+            assert await known(other, made(7)) is None

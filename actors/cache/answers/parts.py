@@ -23,6 +23,7 @@ __all__ = ["Parts"]
 log = logging.getLogger(__name__)
 
 TEND_EVERY_S = 5.0
+CACHE_EVERY_S = 60.0
 
 
 class Parts(Actor):
@@ -55,7 +56,6 @@ class Parts(Actor):
             )
             self._index = await asyncio.to_thread(CidIndex.open, self._index_folder, options)
             self.observed = _read_observed(self._observed_path)
-            self._tasks.append(asyncio.create_task(self._tend(self._index)))
         self.cache = await ContentCache.open(
             self._content_folder,
             CacheOptions(
@@ -66,6 +66,7 @@ class Parts(Actor):
             ),
             on_move=self.moved,
         )
+        self._tasks.append(asyncio.create_task(self._tend()))
 
     async def on_stop(self) -> None:
         for task in self._tasks:
@@ -101,14 +102,22 @@ class Parts(Actor):
         draft.write_bytes(orjson.dumps(self.observed.state()))
         draft.replace(self._observed_path)
 
-    async def _tend(self, index: CidIndex) -> None:
+    async def _tend(self) -> None:
         """Write, merge and sync what is due, for as long as the actor lives."""
+        cache_due_s = CACHE_EVERY_S
         while True:
             await asyncio.sleep(TEND_EVERY_S)
+            cache_due_s -= TEND_EVERY_S
             try:
-                await asyncio.to_thread(index.tend)
+                if self._index is not None:
+                    await asyncio.to_thread(self._index.tend)
+                if cache_due_s <= 0:
+                    cache_due_s = CACHE_EVERY_S
+                    await self.cache.tend()
+                    if self._index is not None:
+                        self._keep_observed()
             except Exception:
-                log.exception("upkeep of the index failed; trying again in %g s", TEND_EVERY_S)
+                log.exception("upkeep failed; trying again in %g s", TEND_EVERY_S)
 
 
 def _read_observed(path: Path) -> Observed:
