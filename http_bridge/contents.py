@@ -48,7 +48,7 @@ class Contents:
         self._epoch: object = None
         self._cache_is_down_until = 0.0
         self._tasks: list[asyncio.Task[None]] = []
-        self.hits = 0
+        self._hits = self._misses = 0
         bus.divert(CAT, self.open)
 
     async def open(self, ask: CatRequest, timeout_s: float | None = None) -> IncomingStream[FileHead]:
@@ -63,13 +63,24 @@ class Contents:
         if held is not None and self._is_current():
             cid, whole = held
             self._reads[cid] = self._reads.get(cid, 0) + 1
-            self.hits += 1
+            self._hits += 1
             stream: IncomingStream[FileHead] = IncomingStream.of(whole)
             stream.cached = True
             return stream
+        self._misses += 1
         stream = await self._from_actors(ask, timeout_s)
         self._keep(key, ask, stream)
         return stream
+
+    def stats(self) -> dict[str, int]:
+        """What near memory holds, and how often it had what was asked for."""
+        return {
+            "entries": len(self._near),
+            "used_bytes": int(self._near.currsize),
+            "limit_bytes": int(self._near.maxsize),
+            "hits": self._hits,
+            "misses": self._misses,
+        }
 
     async def close(self) -> None:
         for task in self._tasks:

@@ -71,12 +71,14 @@ class Health:
         )
 
     async def stats(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        """What every actor instance has done since it began, by endpoint."""
+        """What every actor instance has done since it began, by endpoint, and this bridge's near memory."""
         started = time.perf_counter()
         found = await self._discover("STATS")
+        near = {} if self._bridge.contents is None else {"near": self._bridge.contents.stats()}
         return json_answer(
             envelope(operation_id, started)
-            | {"timestamp": time.time(), "actors": [_stats(s) for s in found]},
+            | {"timestamp": time.time(), "actors": [_stats(s) for s in found]}
+            | near,
             operation_id,
         )
 
