@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from ....schemas.errors import Unavailable
 from ....schemas.spans import span_of
+from .fetch import Fetch
 from .source import PIECE_BYTES, Chunk, Source
-
-if TYPE_CHECKING:
-    from .fetches import Fetch
 
 __all__ = ["FetchReader", "PassingReader", "span"]
 
