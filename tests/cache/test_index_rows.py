@@ -313,3 +313,21 @@ async def test_what_was_acknowledged_is_there_after_the_actor_starts_again(serve
             assert stats.record_count == 49
             assert (await known(other, made(8))).size_bytes == 8
             assert await known(other, made(7)) is None
+
+
+async def test_rows_that_are_lost_come_back_as_far_as_pins_tell(bus, cache_host, tmp_path):
+    cid = await add(bus, b"pinned, then damaged", filename="kept.txt")
+    assert await until(lambda: known(bus, cid))
+    await bus.request(subjects.COMPACT, cache.CompactRequest())
+    part = next((tmp_path / "cache" / "index").rglob("part-*.parquet"))
+    damaged = bytearray(part.read_bytes())
+    damaged[60:200] = bytes(140)
+    part.write_bytes(damaged)
+    found = await bus.request(subjects.INDEX_VERIFY, cache.VerifyRequest())
+    assert sum(each["lost_rows"] for each in found.damaged) == 1
+
+    async def is_back():
+        row = await known(bus, cid)
+        return row is not None and row.is_pinned
+
+    assert await until(is_back)

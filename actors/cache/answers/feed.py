@@ -35,6 +35,7 @@ GATHER_S = 0.1
 MAX_WAITING = 2000
 # New content starts warm, as if it had been read half: it is asked for soon after it is added.
 ADD_WEIGHT = 0.5
+ADD_SCORE = ADD_WEIGHT / (1 + ADD_WEIGHT)
 PINS_AGAIN_S = 2.0
 
 Heard = ipfs.ContentAdded | ipfs.PinChanged | ipfs.BlockGone
@@ -49,7 +50,7 @@ class FeedRows(Parts):
         self._settling: asyncio.TimerHandle | None = None
         await super().on_start()
         if self._index is not None:
-            self._tasks.append(asyncio.create_task(self._learn_pins(self._index)))
+            self._tasks.append(asyncio.create_task(self.learn_pins(self._index)))
 
     @handles(subjects.ADDED)
     async def added(self, event: ipfs.ContentAdded) -> None:
@@ -126,32 +127,44 @@ class FeedRows(Parts):
             log.exception("%d events and %d moves did not reach the index", len(heard), len(moved))
 
     def _take(self, index: CidIndex, heard: list[tuple[str, Heard]]) -> None:
+        """New rows are written with all that was heard of them; of known ones only hot columns change."""
         new: dict[str, dict[str, object]] = {}
-        for _, event in heard:
-            cid = str(CID.parse(event.cid))
-            if cid not in new and index.hot(cid) is None:
-                new[cid] = described(CID.parse(cid)) | {"source": "ipfs", "node": event.node or self.node}
-            if isinstance(event, ipfs.ContentAdded) and cid in new:
-                facts = {"size_bytes": event.size_bytes, "added_timestamp": event.at}
-                new[cid] |= named(event.filename) | facts
-        index.put_many(list(new.values()))
+        known: list[tuple[str, str, Heard]] = []
         for what, event in heard:
-            self._note(index, str(CID.parse(event.cid)), what, event)
+            cid = CID.parse(event.cid)
+            key = str(cid)
+            if key not in new and index.hot(key) is not None:
+                known.append((key, what, event))
+                continue
+            row = new.setdefault(key, described(cid) | {"source": "ipfs", "node": event.node or self.node})
+            row |= self._said(what, event)
+        index.put_many(list(new.values()))
+        for key, what, event in known:
+            self._note(index, key, what, event)
 
-    def _note(self, index: CidIndex, cid: str, what: str, event: Heard) -> None:
+    def _said(self, what: str, event: Heard) -> dict[str, object]:
+        """What an event says of a new row."""
+        if isinstance(event, ipfs.ContentAdded):
+            said = named(event.filename) | {
+                "size_bytes": event.size_bytes, "added_timestamp": event.at, "heat_score": ADD_SCORE,
+            }  # fmt: skip
+            return said | ({"is_pinned": event.pinned} if self._is_own(event) and event.pinned else {})
+        return {"valid": what != "removed", "is_pinned": what == "pinned"}
+
+    def _note(self, index: CidIndex, key: str, what: str, event: Heard) -> None:
         """What an event says of a row that is there."""
         if isinstance(event, ipfs.ContentAdded):
-            index.touch_weighted(cid, at_s=event.at, weight=ADD_WEIGHT)
+            index.touch_weighted(key, at_s=event.at, weight=ADD_WEIGHT)
             if self._is_own(event):
-                index.set_hot(cid, valid=True, pinned=True if event.pinned else None)
+                index.set_hot(key, valid=True, pinned=True if event.pinned else None)
         elif what == "removed":
-            index.set_hot(cid, valid=False, pinned=False, tier="ipfs")
+            index.set_hot(key, valid=False, pinned=False, tier="ipfs")
         else:
-            index.set_hot(cid, pinned=what == "pinned", valid=True if what == "pinned" else None)
+            index.set_hot(key, pinned=what == "pinned", valid=True if what == "pinned" else None)
 
     # ---- pins -------------------------------------------------------------------------------------------
 
-    async def _learn_pins(self, index: CidIndex) -> None:
+    async def learn_pins(self, index: CidIndex) -> None:
         """Make the pins of the index those of the node: events were missed while this actor was away."""
         while True:
             try:
