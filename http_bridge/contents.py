@@ -48,7 +48,7 @@ class Contents:
         self._epoch: object = None
         self._cache_is_down_until = 0.0
         self._tasks: list[asyncio.Task[None]] = []
-        self._hits = self._misses = 0
+        self._hits = self._misses = self._forgotten = 0
         bus.divert(CAT, self.open)
 
     async def open(self, ask: CatRequest, timeout_s: float | None = None) -> IncomingStream[FileHead]:
@@ -68,8 +68,10 @@ class Contents:
             stream.cached = True
             return stream
         self._misses += 1
+        forgotten = self._forgotten
         stream = await self._from_actors(ask, timeout_s)
-        self._keep(key, ask, stream)
+        if forgotten == self._forgotten:  # else it may be just this that is gone since
+            self._keep(key, ask, stream)
         return stream
 
     def stats(self) -> dict[str, int]:
@@ -153,6 +155,7 @@ class Contents:
             await asyncio.sleep(TRY_AGAIN_S)
 
     def _forget(self, name: str, body: bytes) -> None:
+        self._forgotten += 1
         gone: list[str] = []
         if name == REMOVED.name:
             gone = [BlockGone.from_wire(body).cid]

@@ -44,6 +44,9 @@ class Fetches:
     def __contains__(self, key: object) -> bool:
         return key in self._running
 
+    def keys(self) -> list[str]:
+        return list(self._running)
+
     async def join(
         self, key: str, open_source: OpenSource, offset: int = 0, length: int | None = None
     ) -> FetchReader | PassingReader:

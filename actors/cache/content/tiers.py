@@ -116,8 +116,9 @@ class ContentCache:
         return "disk" if self._disk is not None and self._disk.holds(size_bytes) else None
 
     def keys(self) -> set[str]:
-        """Everything that is cached."""
+        """Everything that is cached, or on its way."""
         return {
+            *self._fetches.keys(),
             *(() if self._memory is None else self._memory.keys()),
             *(() if self._demotions is None else self._demotions.keys()),
             *(() if self._disk is None else self._disk.keys()),
