@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,7 @@ Logs = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """The scale of one index: `half_life_s` seconds and the epoch, a Unix time.
+    """The scale of one index: `half_life_s` seconds and the epoch, a Unix time; `decay` is λ, per second.
 
     L is kept in 32 bits; past an exponent of some hundreds its steps become visible in scores, so an index
     moves its epoch now and then (`rebased`).
@@ -37,11 +37,10 @@ class Heat:
 
     half_life_s: float
     epoch_s: float
+    decay: float = field(init=False, repr=False, compare=False)
 
-    @property
-    def decay(self) -> float:
-        """λ, per second."""
-        return math.log(2) / self.half_life_s
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decay", math.log(2) / self.half_life_s)
 
     def of_access(self, at_s: float, weight: float = 1.0) -> float:
         """L of one access alone; `COLD` for a weight of 0."""

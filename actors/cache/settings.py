@@ -24,7 +24,7 @@ MIB, GIB = 2**20, 2**30
 
 class CacheSettings(ActorSettings):
     """Every setting, with the default that a newcomer wants. Paths that are not given are in the data
-    directory. Without the Parquet index content is cached all the same, and questions about CIDs are errors."""
+    directory. Without the Parquet index content is cached all the same; questions about CIDs are errors."""
 
     model_config = SettingsConfigDict(env_prefix="CIDBUS_CACHE_", frozen=True, extra="forbid")
 

@@ -179,6 +179,11 @@ def test_what_a_query_uses_is_told():
     assert observed(Query.parse(COLUMNS)).selected is None
 
 
+def test_what_is_unequal_is_not_told_as_equal():
+    told = observed(Query.parse(COLUMNS, filter={"mimetype": {"$ne": "x"}, "filename": {"$exists": True}}))
+    assert told.filtered == (("mimetype", "other"), ("filename", "exists"))
+
+
 def test_the_same_request_is_understood_once():
     ask = {"filter": {"size_bytes": {"$gt": 5}}, "sort": ["cid"], "limit": 3}
     assert Query.parse(COLUMNS, **ask) is Query.parse(COLUMNS, **json.loads(json.dumps(ask)))

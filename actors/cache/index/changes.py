@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,8 @@ def touch(engine: Engine, accesses: Sequence[tuple[str | bytes, int, float]]) ->
         ]
         warmed = _warm(engine, keyed)
         return [cid for cid, _, _ in accesses if (key_of(cid) if isinstance(cid, str) else cid) not in warmed]
-    cids, times, ats = zip(*accesses, strict=True)
+    # Not zip(*accesses): the iterators it makes, one for each, set off the garbage collector.
+    cids, times, ats = (list(map(itemgetter(place), accesses)) for place in range(3))
     counts, lasts = _array(times, np.int64), _array(ats, np.float64)
     if counts.min() < 1 or not np.isfinite(lasts).all():
         raise BadRequest("accesses", "counts must be positive and times finite")

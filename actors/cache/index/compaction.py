@@ -167,6 +167,7 @@ def compact(engine: Engine, runs: Sequence[Run]) -> Compacted:
             run.table.watch = None
     for run in runs:
         engine.shared.decoded.drop(run.entry.uid)
+        engine.shared.groups.drop(run.entry.uid)
     rows = 0 if merged is None else merged.rows
     dropped = sum(run.rows for run in runs) - rows
     engine.commit()

@@ -8,15 +8,16 @@ lock. A CID is alive in at most one place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .hot import ZONE_SHIFT, HotTable
+from .hot import ZONE_SHIFT, HotTable, empty_hot
 from .keys import by_width, group, split
 from .memory import Generation
-from .rows import HotState, Static
+from .rows import HotState, Static, new_tuple
 from .run import Run
 from .segment import DEAD, Segment
 from .store import Shared
@@ -31,14 +32,17 @@ Floats = npt.NDArray[np.float64]
 Holder = Run | Generation
 # How a number and a tail are found among the rows of one prefix of one run, and the first of these rows.
 Finder = tuple[Callable[[int, bytes], int], int, HotTable, Run]
-
+# What finds most CIDs of the largest run fast, and that run's table.
+Largest = tuple[Callable[[bytes], int], HotTable]
+NOWHERE: Largest = (lambda key: -1, HotTable(empty_hot(0)))
 
 MOST_LOCATED = 32_768
-MOST_LOOKUPS = 20_000
+# As a mask: one of four lookups is remembered.
+REMEMBER_ONE_OF = 3
+# Lookups until the pages of large key files are let go of: the kernel maps hundreds of KiB for each of them.
+MOST_LOOKUPS = 32
+# An index of more rows is large: its lookups spare memory and take longer.
 SMALL_ROWS = 2_000_000
-
-# A named tuple in half the time.
-new_tuple = tuple.__new__
 
 
 class Place(NamedTuple):
@@ -62,12 +66,13 @@ class Core:
         # The largest first: there most CIDs are.
         self.runs: tuple[Run, ...] = ()
         self._finders: dict[bytes, list[Finder]] = {}
+        self._largest = NOWHERE
         self.generations: list[Generation] = []
         self.version = 0
-        self._lookups = 0
+        self._lookups, self._is_large = 0, False
         self.top = Top()
         # Where CIDs were found lately: a place is good until the row there dies.
-        self.located: dict[bytes, Place] = {}
+        self.located: dict[bytes, tuple[HotTable, int]] = {}
         self._segments: tuple[int, tuple[Segment, ...]] = (-1, ())
 
     # -- reading --------------------------------------------------------------------------------------
@@ -117,16 +122,27 @@ class Core:
             if version == self.version:  # otherwise the row may have moved to where it was looked for before
                 return None
 
-    def locate(self, key: bytes) -> Place | None:
-        """`find`, and remember it: most reads are of few CIDs."""
-        self._looked_up(1)
+    def locate(self, key: bytes) -> tuple[HotTable, int] | None:
+        """Where the hot columns of a CID are, found in less time than by `find`.
+
+        Some places are remembered: those that are asked for often are soon among these, and a scan of all
+        CIDs does not take the time to remember each.
+        """
         located = self.located  # if runs are swapped meanwhile, this is forgotten
-        place = self.find(key)
-        if place is not None:
+        find, table = self._largest
+        row = find(key)
+        if row < 0 or not table.all_checked or table.flags[row] & DEAD:
+            place = self.find(key)
+            if place is None:
+                return None
+            table, row = place.table, place.row
+        self._lookups += 1
+        if not self._lookups & REMEMBER_ONE_OF:
+            self.looked_up(0)
             if len(located) >= MOST_LOCATED:
                 located.clear()
-            located[key] = place
-        return place
+            located[key] = table, row
+        return table, row
 
     def find_many(
         self, keys: Sequence[bytes], matrices: Sequence[Cids] | None = None, *, everywhere: bool = False
@@ -139,12 +155,12 @@ class Core:
         for generation in self.generations:
             if generation.where:
                 where = generation.where
-                rows = np.fromiter([where.get(key, -1) for key in keys], np.int64, len(keys))
+                rows = np.fromiter(map(where.get, keys, repeat(-1)), np.int64, len(keys))
                 places = np.flatnonzero(rows >= 0)
                 yield from _alive(generation, rows[places], places)
         if not self.runs:
             return
-        self._looked_up(len(keys))
+        self.looked_up(len(keys))
         for unsorted, places in group(by_width(keys) if matrices is None else matrices):
             order = np.argsort(unsorted.numbers)
             wanted, places = unsorted.take(order), places[order]
@@ -169,12 +185,12 @@ class Core:
                     if hit.any():
                         wanted, places = wanted.take(~hit), places[~hit]
 
-    def _looked_up(self, keys: int) -> None:
+    def looked_up(self, keys: int) -> None:
         """Lookups make the key files resident page by page; of large ones the pages are let go of in time."""
         self._lookups += keys
         if self._lookups > MOST_LOOKUPS:
             self._lookups = 0
-            if sum(run.rows for run in self.runs) > SMALL_ROWS:
+            if self._is_large:
                 for run in self.runs:
                     run.keys.release()
 
@@ -246,10 +262,16 @@ class Core:
     def find_anew(self) -> None:
         """The runs, or key files of them, are others than before."""
         finders: dict[bytes, list[Finder]] = {}
+        self._is_large = sum(run.rows for run in self.runs) > SMALL_ROWS
         for run in self.runs:
+            run.keys.spares_memory = self._is_large
             for prefix, first_row, find in run.keys.finders:
                 finders.setdefault(prefix, []).append((find, first_row, run.table, run))
         self._finders = finders
+        if self.runs and not self._is_large:  # the fast finder reads tails through the map
+            self._largest = self.runs[0].keys.finder(), self.runs[0].table
+        else:
+            self._largest = NOWHERE
 
     def shift_heat(self, delta: float) -> None:
         """Add a constant to every L."""

@@ -46,7 +46,7 @@ class IndexOptions:
     layout: Layout = field(default_factory=Layout)
     flush_rows: int = 100_000
     log_bytes: int = 64 * 1024 * 1024
-    resident_bytes: int = 96 * 1024 * 1024
+    resident_bytes: int = 112 * 1024 * 1024
     sync_interval_s: float = 300.0
     auto_sync: bool = True
 

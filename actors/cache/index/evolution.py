@@ -52,7 +52,7 @@ def rename_column(engine: Engine, old: str, new: str) -> None:
     layout = engine.manifest.layout
     names: dict[str, Any] = {
         field: tuple(new if name == old else name for name in getattr(layout, field))
-        for field in ("dictionary", "resident", "cold", "indexes")
+        for field in ("dense", "dictionary", "resident", "cold", "indexes")
     }
     set_layout(engine, replace(layout, **names))
 

@@ -28,7 +28,7 @@ from .keys import key_of, text_of
 from .layout import Layout
 from .opening import close_engine, open_engine
 from .report import stats
-from .rows import HotRow, hot_row, to_python
+from .rows import HotRow, hot_row, to_python, whole_row
 from .segment import DEAD
 from .snapshots import IndexSnapshot
 
@@ -96,11 +96,16 @@ class CidIndex:
         """A row with all columns, or some; None if the CID is unknown. Times are Unix seconds."""
         key = key_of(cid)
         place = self._core.find(key)
+        self._core.looked_up(1)
         if place is None:
             return None
         known = self._shared.columns
-        wanted = known if columns is None else [_known(known, name) for name in columns]
-        numbers = None if columns is None else [column.number for column in wanted if column.kind == "static"]
+        if columns is None:
+            static = place.holder.static(place.row, None)
+            hot = hot_row(place.table, place.row, self._shared.heat, self._clock())
+            return whole_row(text_of(key), static, hot, known)
+        wanted = [_known(known, name) for name in columns]
+        numbers = [column.number for column in wanted if column.kind == "static"]
         static = place.holder.static(place.row, numbers)
         hot = hot_row(place.table, place.row, self._shared.heat, self._clock())
         row: dict[str, Any] = {}
@@ -118,11 +123,12 @@ class CidIndex:
     def hot_by_key(self, key: bytes) -> HotRow | None:
         """The same by binary CID."""
         place = self._core.located.get(key)
-        if place is None or place[1].flags[place[2]] & DEAD:
+        if place is None or place[0].flags[place[1]] & DEAD:
             place = self._core.locate(key)
             if place is None:
                 return None
-        return hot_row(place[1], place[2], self._shared.heat, self._clock())
+        table, row = place
+        return hot_row(table, row, self._shared.heat, self._clock())
 
     def put(self, row: Mapping[str, object]) -> None:
         """Add a row, or replace the whole static part of the one with its `cid`.

@@ -15,6 +15,7 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,8 @@ MAGIC = b"CIDKEYS1"
 TRAILER_BYTES = 24
 # From so many rows with one number on, they are searched instead of walked.
 MANY_TIES = 16
+# Many numbers are searched for by interpolation in groups of so many rows, and then so near to the guess.
+SEARCHED_ROWS, SEARCH_NEAR = 1024, 16
 
 
 class BlockSums:
@@ -133,6 +136,9 @@ class _GroupIndex:
         self._checked = (bytearray(blocks), bytearray(blocks))
         self._numbers_checked = False
 
+    def __len__(self) -> int:
+        return self.rows
+
     def find(self, number: int, tail: bytes) -> int:
         """The row of a key in the group, -1 if it is not there."""
         rows, view = self.rows, self.view
@@ -152,9 +158,39 @@ class _GroupIndex:
         if not self._checked[1][at >> 12]:
             self._check(1, at, at + 1)
         width, start = self.width, self._tails_at + at * self.width
-        if self._map[start : start + width] == tail:
+        file = self._file
+        here = os.pread(file.fd, width, start) if file.spares_memory else self._map[start : start + width]
+        if here == tail:
             return at
         return self._find_tied(number, tail, at)
+
+    def finder(self) -> Callable[[bytes], int]:
+        """What finds the row of nearly every key of the group in half the time of `find`.
+
+        It finds keys whose numbers lie where those around them say, and whose tails have been checked; for
+        all others, here or not, it gives -1. Its variables are those of a closure because attributes would
+        take a third of its time.
+        """
+        rows, view, raw, width, tails_at = self.rows, self.view, self._map, self.width, self._tails_at
+        start, stop = len(self.prefix), len(self.prefix) + 8
+        near, last = self._near, rows - self._near
+        prefix, checked, from_bytes = self.prefix, self._checked[1], int.from_bytes
+        first_row = self.first_row
+
+        def find(key: bytes) -> int:
+            number = from_bytes(key[start:stop], "big")
+            guess = number * rows >> 64
+            guess += (number - view[guess]) * rows >> 64
+            if not near <= guess < last:
+                return -1
+            at = bisect_left(view, number, guess - near, guess + near)
+            if view[at] != number or not checked[at >> 12]:
+                return -1
+            tail_at = tails_at + at * width
+            found = prefix + key[start:stop] + raw[tail_at : tail_at + width]
+            return at + first_row if found == key else -1
+
+        return find
 
     def _widened(self, number: int) -> tuple[int, int]:
         """Where a number must be, if not as near as it should."""
@@ -190,13 +226,15 @@ class _GroupIndex:
         """The rows of keys whose numbers ascend, -1 for those that are not there."""
         if not self._numbers_checked:
             self._check(0, 0, self.rows)
-        at = np.searchsorted(self.numbers, numbers)
+        at = self._search(numbers)
         rows = np.minimum(at, self.rows - 1)
-        near = self.numbers[rows] == numbers
+        near = self.numbers.take(rows) == numbers
         self.check_tails(rows)
         if self._words is not None:
-            words = self._words[rows] == np.ascontiguousarray(tails).view(np.uint64)
-            same = near & np.logical_and.reduce(words, axis=1)
+            words = self._words.take(rows, axis=0) == np.ascontiguousarray(tails).view(np.uint64)
+            same = near
+            for column in words.T:  # three columns take half the time of a reduction over rows of three
+                same = same & column
         else:
             same = near & (self.tails[rows] == tails).all(axis=1)
         if same.all():
@@ -205,6 +243,26 @@ class _GroupIndex:
         for miss in np.flatnonzero(near & ~same).tolist():
             rows[miss] = self._find_tied(int(numbers[miss]), tails[miss].tobytes(), int(at[miss]))
         return rows
+
+    def _search(self, wanted: Numbers) -> Rows:
+        """`np.searchsorted` of numbers that are nearly all here, in a third of its time."""
+        numbers, rows = self.numbers, self.rows
+        if rows < SEARCHED_ROWS:
+            return np.searchsorted(numbers, wanted)
+        scale = rows / 2.0**64
+        at = np.minimum((wanted * scale).astype(np.int64), rows - 1)
+        for _ in range(3):  # what lies there says how far the guess is off
+            at += np.rint((wanted - numbers.take(at)).view(np.int64) * scale).astype(np.int64)
+            at = np.clip(at, 0, rows - 1)
+        at = np.clip(at - SEARCH_NEAR, 0, rows - 2 * SEARCH_NEAR)
+        step = SEARCH_NEAR
+        while step:  # bisection of all at once
+            at += step * (numbers.take(at + (step - 1)) < wanted)
+            step //= 2
+        beyond = (numbers.take(at) != wanted) | (numbers.take(at - 1) == wanted)
+        if beyond.any():
+            at[beyond] = np.searchsorted(numbers, wanted[beyond])
+        return cast(Rows, at)
 
     def check_tails(self, rows: Rows) -> None:
         """Check the tails at these rows, which ascend or are -1."""
@@ -217,9 +275,27 @@ class _GroupIndex:
 
     def piece(self, start: int, stop: int) -> Group:
         """Rows of the group, checked."""
-        self._check(0, start, stop)
         self._check(1, start, stop)
         return Group(self.prefix, self.digest_bytes, self.numbers[start:stop], self.tails[start:stop])
+
+    def keys(self, rows: Sequence[int]) -> list[bytes]:
+        """The binary CIDs of some rows of the group, in any order."""
+        checked = self._checked[1]
+        for row in rows:
+            if not checked[row >> 12]:
+                self._check(1, row, row + 1)
+        prefix, view, raw, fd = self.prefix, self.view, self._map, self._file.fd
+        width, tails_at = self.width, self._tails_at
+        starts = [tails_at + row * width for row in rows]
+        if self._file.spares_memory:
+            heads = [os.pread(fd, 8, self._at + 8 * row)[::-1] for row in rows]
+            tails = [os.pread(fd, width, at) for at in starts]
+        else:
+            heads = [view[row].to_bytes(8, "big") for row in rows]
+            tails = [raw[at : at + width] for at in starts]
+        if self.digest_bytes < 8:
+            heads = [head[: self.digest_bytes] for head in heads]
+        return [prefix + head + tail for head, tail in zip(heads, tails, strict=True)]
 
     def all_numbers(self) -> Numbers:
         self._check(0, 0, self.rows)
@@ -234,10 +310,14 @@ class _GroupIndex:
         if len(rows):
             self._check(0, int(rows[0]), int(rows[-1]) + 1)
             self.check_tails(rows)
-        return Group(self.prefix, self.digest_bytes, self.numbers[rows], self.tails[rows])
+        words = self._words
+        tails = self.tails[rows] if words is None else words.take(rows, axis=0).view(np.uint8)
+        return Group(self.prefix, self.digest_bytes, self.numbers.take(rows), tails)
 
     def _check(self, part: int, start: int, stop: int) -> None:
-        """Check the blocks of these rows: part 0 numbers, part 1 tails."""
+        """Check the blocks of these rows: part 0 numbers, part 1 tails and numbers."""
+        if part == 1:
+            self._check(0, start, stop)
         checked, start, stop = self._checked[part], max(start, 0), min(stop, self.rows)
         width, base = ((8, self._at), (self.width, self._tails_at))[part]
         for block in range(start >> 12, (stop + BLOCK_ROWS - 1) >> 12):
@@ -253,11 +333,17 @@ class _GroupIndex:
             self._numbers_checked = True
 
 
+def _nothing(key: bytes) -> int:
+    return -1
+
+
 class KeyFile:
     """An open key file. Raises DamagedIndex when its directory, or a block that is needed, is damaged."""
 
     def __init__(self, path: Path, name: str, damages: Damages) -> None:
         self.name, self.damages, self.path = name, damages, path
+        # Whether single rows are read instead of mapped: the kernel maps hundreds of KiB around each.
+        self.spares_memory = False
         try:
             self.fd = os.open(path, os.O_RDONLY)
         except FileNotFoundError:
@@ -294,6 +380,11 @@ class KeyFile:
     def shapes(self) -> list[tuple[bytes, int, int]]:
         """Prefix, digest bytes and rows of each group."""
         return [(group.prefix, group.digest_bytes, group.rows) for group in self._groups]
+
+    def finder(self) -> Callable[[bytes], int]:
+        """What finds the rows of most keys of the largest group, fast; -1 for all others."""
+        largest = max((group for group in self._groups if group.digest_bytes >= 8), key=len, default=None)
+        return _nothing if largest is None else largest.finder()
 
     @property
     def finders(self) -> list[tuple[bytes, int, Callable[[int, bytes], int]]]:
@@ -334,12 +425,15 @@ class KeyFile:
                 found.append(group.take(rows[first:last] - group.first_row))
         return found
 
-    def key(self, row: int) -> bytes:
-        """The binary CID of a row."""
-        at = bisect_right(self._starts, row) - 1
-        group = self._groups[at]
-        piece = group.piece(row - group.first_row, row - group.first_row + 1)
-        return piece.matrix().tobytes()
+    def keys(self, rows: Sequence[int]) -> list[bytes]:
+        """The binary CIDs of a few rows, in any order: up to some hundred in less time than `take`."""
+        if len(self._groups) == 1:
+            return self._groups[0].keys(rows)
+        found = []
+        for row in rows:
+            group = self._groups[bisect_right(self._starts, row) - 1]
+            found += group.keys([row - group.first_row])
+        return found
 
     def bounds(self, prefix: bytes, numbers: Numbers) -> Rows:
         """Where these numbers would begin among the rows of a prefix, as rows of the run."""

@@ -94,6 +94,8 @@ class Generation:
 class MemorySegment:
     """The rows of a generation at one moment; a `Segment`."""
 
+    in_cid_order = False
+
     def __init__(self, generation: Generation, rows: int, shared: Shared) -> None:
         self.generation, self.rows, self._shared = generation, rows, shared
         self.table = generation.table

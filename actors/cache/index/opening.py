@@ -16,7 +16,7 @@ from .engine import Engine, IndexOptions
 from .log import Log
 from .manifest import Manifest, read_manifest, write_manifest
 from .recovery import recover
-from .store import Decoded, Shared
+from .store import GROUPS_ONE_IN, Decoded, Shared
 from .upkeep import checkpoint, rescale
 
 __all__ = ["close_engine", "open_engine"]
@@ -64,7 +64,9 @@ def _open(folder: Path, options: IndexOptions, clock: Callable[[], float], held:
         manifest = Manifest(half_life_s=options.half_life_s, epoch_s=clock(), layout=options.layout)
         write_manifest(folder, manifest)
     heat = Heat(manifest.half_life_s, manifest.epoch_s)
-    shared = Shared(_with_new(manifest.columns), heat, damages, Decoded(options.resident_bytes))
+    groups = Decoded(options.resident_bytes // GROUPS_ONE_IN)
+    decoded = Decoded(options.resident_bytes - groups.limit_bytes)
+    shared = Shared(_with_new(manifest.columns), heat, damages, decoded, groups)
     core, log = Core(shared, options.flush_rows), Log(folder, damages)
     engine = Engine(folder, options, clock, shared, core, log, manifest, held=held)
     engine.scales = [(0, heat)]

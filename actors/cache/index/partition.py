@@ -11,12 +11,15 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..columns import HOT
 from .damage import Damages
 from .files import checksum, step, sync_file
 from .layout import Layout
@@ -31,6 +34,8 @@ Chunks = npt.NDArray[np.void]
 BLOOM_FALSE_POSITIVES = 0.03
 # Row groups that are read before their pages are let go of.
 MOST_READS = 32
+# Files that are open at a time; the footer of 100 row groups takes 6 MB then.
+MOST_OPENED, FEW_OPENED = 12, 3
 
 
 def write_partition(path: Path, table: pa.Table, layout: Layout) -> tuple[FileEntry, Chunks]:
@@ -44,7 +49,6 @@ def write_partition(path: Path, table: pa.Table, layout: Layout) -> tuple[FileEn
         compression=_compression(table.schema, layout),
         use_dictionary=[name for name in table.schema.names if _is_dictionary(name, table.schema, layout)],
         column_encoding=_encodings(table.schema, layout),
-        write_page_index=True,
         write_page_checksum=True,
         bloom_filter_options=bloom if "cid" in table.schema.names else None,
         metadata_collector=found,
@@ -65,8 +69,10 @@ def _is_dictionary(name: str, schema: pa.Schema, layout: Layout) -> bool:
 
 def _compression(schema: pa.Schema, layout: Layout) -> dict[str, str]:
     codecs = {}
+    dense = {"cid", *HOT, *layout.dense}
     for leaf in _leaves(schema):
-        codecs[leaf] = layout.cid_compression if leaf == "cid" else layout.compression
+        is_dense = leaf.split(".", 1)[0] in dense
+        codecs[leaf] = layout.cid_compression if is_dense else layout.compression
     return codecs
 
 
@@ -120,14 +126,26 @@ def _chunks(metadata: pq.FileMetaData, data: memoryview) -> Chunks:
 class Opened:
     """The Parquet files that are open, the least recently opened ones closed beyond a number."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._files: deque[Partition] = deque()
+        self._met: WeakSet[Partition] = WeakSet()
 
     def add(self, partition: Partition) -> None:
         self._files.append(partition)
-        while len(self._files) > self._limit:
+        self._met.add(partition)
+        # Where not nearly all can stay open, few of those that do are asked for again in time.
+        limit = MOST_OPENED if len(self._met) <= MOST_OPENED else FEW_OPENED
+        while len(self._files) > limit:
             self._files.popleft().close()
+
+
+class _Content(NamedTuple):
+    """What an open file is read through; `leaves` has the leaf columns of each column."""
+
+    file: pq.ParquetFile
+    map: mmap.mmap
+    data: memoryview
+    leaves: dict[str, list[int]]
 
 
 class Partition:
@@ -146,15 +164,15 @@ class Partition:
         self._chunks, self._dictionary, self._damages = chunks, list(dictionary), damages
         self._opened, self._reads = opened, 0
         self._lock = threading.Lock()
-        self._file: pq.ParquetFile | None = None
+        self._content: _Content | None = None
 
     def read(self, names: Sequence[str], groups: Sequence[int], *, threads: bool = False) -> pa.Table:
         """These columns of these row groups."""
         with self._lock:
-            file = self._file or self._open()
-            leaves = [leaf for name in names for leaf in self._leaves[name]]
+            content = self._content or self._open()
+            file, leaves = content.file, [leaf for name in names for leaf in content.leaves[name]]
             for group in groups:
-                self._check(group, leaves)
+                self._check(content.data, group, leaves)
             try:
                 if len(groups) == 1:
                     return file.reader.read_row_group(groups[0], column_indices=leaves, use_threads=threads)
@@ -163,16 +181,16 @@ class Partition:
                 part = f"row groups {groups[0]} to {groups[-1]}: {error}"
                 raise self._damages.found(self.name, part) from error
             finally:
-                self._release(len(groups))
+                self._release(content, len(groups))
 
-    def _release(self, groups: int) -> None:
+    def _release(self, content: _Content, groups: int) -> None:
         """What was read is decoded now: its pages need not stay in this process's memory."""
         self._reads += groups
         if self._reads >= MOST_READS:
             self._reads = 0
-            self._map.madvise(mmap.MADV_DONTNEED)
+            content.map.madvise(mmap.MADV_DONTNEED)
         if groups >= MOST_READS:
-            self.close()  # a footer grows to megabytes when all row groups have been read
+            self.close()  # the whole of it has been read
 
     def damaged_groups(self) -> list[int]:
         """The row groups of which a byte is damaged; all of them where the footer is."""
@@ -195,8 +213,8 @@ class Partition:
     def bounds(self, name: str) -> list[tuple[int | float, int | float] | None]:
         """The least and greatest value of a numeric column in each row group, times in milliseconds."""
         with self._lock:
-            file = self._file or self._open()
-            metadata, leaf = file.metadata, self._leaves[name][0]
+            content = self._content or self._open()
+            metadata, leaf = content.file.metadata, content.leaves[name][0]
             found: list[tuple[int | float, int | float] | None] = []
             for group in range(metadata.num_row_groups):
                 statistics = metadata.row_group(group).column(leaf).statistics
@@ -206,10 +224,10 @@ class Partition:
             return found
 
     def close(self) -> None:
-        """Forget the open file: its footer takes a thousand times the memory of this object."""
-        self._file = None
+        """Forget the open file and its pages: they take a thousand times the memory of this object."""
+        self._content = None
 
-    def _open(self) -> pq.ParquetFile:
+    def _open(self) -> _Content:
         entry = self.entry
         try:
             size = self.path.stat().st_size
@@ -218,22 +236,22 @@ class Partition:
         if size != entry.size:
             raise self._damages.found(self.name, "size")
         with self.path.open("rb") as opened:
-            self._map = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
-        self._data = memoryview(self._map)
-        if checksum(self._data[-entry.footer_size :]) != entry.footer:
+            mapped = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
+        data = memoryview(mapped)
+        if checksum(data[-entry.footer_size :]) != entry.footer:
             raise self._damages.found(self.name, "footer")
-        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(self._map)), read_dictionary=self._dictionary)
-        self._leaves: dict[str, list[int]] = {}
-        for leaf in range(file.metadata.num_columns):
-            name = file.metadata.schema.column(leaf).path.split(".", 1)[0]
-            self._leaves.setdefault(name, []).append(leaf)
-        self._file = file
+        file = pq.ParquetFile(pa.BufferReader(pa.py_buffer(mapped)), read_dictionary=self._dictionary)
+        leaves: dict[str, list[int]] = {}
+        # Not from the metadata's schema: the two would hold each other, and the footer, after this is closed.
+        for leaf, path in enumerate(file.reader.column_paths):
+            leaves.setdefault(path[0], []).append(leaf)
+        self._content = content = _Content(file, mapped, data, leaves)
         self._opened.add(self)
-        return file
+        return content
 
-    def _check(self, group: int, leaves: Sequence[int]) -> None:
+    def _check(self, data: memoryview, group: int, leaves: Sequence[int]) -> None:
         chunks = self._chunks[group]
         for leaf in leaves:
             at, size, total = chunks[leaf].item()
-            if checksum(self._data[at : at + size]) != total:
+            if checksum(data[at : at + size]) != total:
                 raise self._damages.found(self.name, f"row group {group}, column {leaf}")

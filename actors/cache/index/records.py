@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..columns import Columns
 from ..heat import Heat
-from .rows import HotState, Static
+from .rows import HotState, Static, new_tuple
 from .text import Cids
 
 __all__ = [
@@ -40,19 +40,19 @@ def encode_rows(rows: Iterable[tuple[bytes, Static, HotState]]) -> bytes:
 
 
 def decode_rows(payload: memoryview, columns: Columns) -> Iterator[tuple[bytes, Static, HotState]]:
-    maps = {column.number for column in columns if pa.types.is_map(column.type)}
-    at = 0
-    while at < len(payload):
-        key_bytes, value_bytes, last_s, heat, count, flags = ROW.unpack_from(payload, at)
-        at += ROW.size
-        key = bytes(payload[at : at + key_bytes])
-        at += key_bytes
-        values = iter(orjson.loads(payload[at : at + value_bytes]))
-        at += value_bytes
-        static = dict(zip(values, values, strict=True))
-        for number in maps & static.keys():
-            static[number] = [tuple(pair) for pair in static[number]]
-        yield key, static, HotState(last_s, heat, count, flags)
+    maps = [column.number for column in columns if pa.types.is_map(column.type)]
+    data, at, loads, unpack, size = bytes(payload), 0, orjson.loads, ROW.unpack_from, ROW.size
+    while at < len(data):
+        key_bytes, value_bytes, *state = unpack(data, at)
+        key_at = at + size
+        values_at = key_at + key_bytes
+        at = values_at + value_bytes
+        values = loads(data[values_at:at])
+        static = dict(zip(values[::2], values[1::2], strict=True))
+        for number in maps:
+            if number in static:
+                static[number] = [tuple(pair) for pair in static[number]]
+        yield data[key_at:values_at], static, new_tuple(HotState, state)
 
 
 def encode_states(states: Iterable[tuple[bytes, HotState]]) -> bytes:
@@ -83,11 +83,11 @@ def decode_keys(payload: memoryview) -> tuple[list[bytes], memoryview]:
     """The keys, and what comes after them."""
     count, width = KEYS.unpack_from(payload)
     at = KEYS.size
-    if width or not count:
-        raw = bytes(payload[at : at + count * width])
-        return [raw[start : start + width] for start in range(0, len(raw), width or 1)], payload[
-            at + len(raw) :
-        ]
+    if not count:
+        return [], payload[at:]
+    if width:  # numpy cuts them in a sixth of the time of slices
+        keys = np.frombuffer(payload, f"V{width}", count, at).tolist()
+        return keys, payload[at + count * width :]
     lengths = np.frombuffer(payload, np.uint16, count, at).tolist()
     at += 2 * count
     keys = []

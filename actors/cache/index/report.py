@@ -39,7 +39,7 @@ def stats(engine: Engine) -> dict[str, Any]:
         "runs": runs,
         "memory_rows": core.memory_rows,
         "log_bytes": engine.log.size_bytes,
-        "resident_bytes": engine.shared.decoded.size_bytes,
+        "resident_bytes": engine.shared.decoded.size_bytes + engine.shared.groups.size_bytes,
         "columns": len(engine.shared.columns),
         "half_life_s": engine.shared.heat.half_life_s,
         "version": core.version,

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from ..columns import Column
+from .cells import Cells
 from .files import checksum, view_of
 from .hotfile import HotFile
 from .keyfile import BLOCK_ROWS, KeyFile
@@ -31,11 +32,14 @@ Rows = npt.NDArray[np.int64]
 HOT_PART_ROWS = 1 << 18
 # Text columns with more distinct values than one in so many rows are not kept as dictionaries.
 DISTINCT_ONE_IN = 4
-FEW = 32
+# Of so many rows at a time the CIDs are remembered as text: the hottest ones are asked for again and again.
+FEW, MOST_TEXTS = 128, 4096
 
 
 class Run:
     """An open run; a `Segment`. Opening it maps files and reads none but the directory of its keys."""
+
+    in_cid_order = True
 
     def __init__(self, folder: Path, entry: RunEntry, shared: Shared) -> None:
         self.entry, self.name, self.folder = entry, f"run {entry.number}", run_folder(folder, entry.number)
@@ -51,6 +55,7 @@ class Run:
         )
         self.table = self.hot_file.table
         self.parquet = RunFiles(folder, entry, shared)
+        self._texts: dict[int, str] = {}
         self._zones: dict[int, Zones | None] = {}
         self._plan: tuple[Any, list[int], Static] | None = None
         self._orders: dict[int, npt.NDArray[np.uint32]] = {}
@@ -78,7 +83,7 @@ class Run:
 
     def cids(self, rows: Rows) -> Sequence[str]:
         if len(rows) < FEW:
-            return encode_each([self.keys.key(row) for row in rows.tolist()])
+            return self._few_cids(rows.tolist())
         order = None
         if (rows[1:] < rows[:-1]).any():
             order = np.argsort(rows, kind="stable")
@@ -91,6 +96,18 @@ class Run:
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return [texts[at] for at in back.tolist()]
+
+    def _few_cids(self, rows: list[int]) -> list[str]:
+        known = self._texts
+        found = [known.get(row) for row in rows]
+        if None in found:
+            missing = [row for row, text in zip(rows, found, strict=True) if text is None]
+            new = dict(zip(missing, encode_each(self.keys.keys(missing)), strict=True))
+            if len(known) > MOST_TEXTS:
+                known.clear()
+            known.update(new)
+            found = [text or new[row] for row, text in zip(rows, found, strict=True)]
+        return cast("list[str]", found)
 
     def column(self, name: str) -> pa.Array:
         column = self.shared.columns[name]
@@ -115,8 +132,8 @@ class Run:
         stops = [*firsts[1:].tolist(), len(rows)]
         found = []
         for group, start, stop in zip(groups.tolist(), firsts.tolist(), stops, strict=True):
-            held = self._group(group, (column.number,))
-            found.append(held[column.number].take(pa.array(rows[start:stop] - group * group_rows)))
+            array = self._group(group, (column.number,))[column.number].array
+            found.append(plain(array.take(pa.array(rows[start:stop] - group * group_rows))))
         return _as_type(pa.concat_arrays(found), column.type) if found else pa.array([], column.type)
 
     def is_resident(self, name: str) -> bool:
@@ -155,7 +172,7 @@ class Run:
             held = self._group(row // self.entry.row_group_rows, stored)
             at = row % self.entry.row_group_rows
             for number in stored:
-                value = held[number][at].as_py()
+                value = held[number].value(at)
                 if value is not None:
                     values[number] = value
         return values
@@ -174,15 +191,16 @@ class Run:
             )
         return self._plan[1:]
 
-    def _group(self, group: int, wanted: Sequence[int]) -> dict[int, pa.Array]:
-        """Columns of one row group, decoded, by number; times as integers."""
-        key = (self.entry.uid, "group", group)
-        held: dict[int, pa.Array] = self.shared.decoded.get(key) or {}
+    def _group(self, group: int, wanted: Sequence[int]) -> dict[int, Cells]:
+        """Columns of one row group by number."""
+        key = (self.entry.uid, group)
+        held: dict[int, Cells] = self.shared.groups.get(key) or {}
         missing = [number for number in wanted if number not in held]
         if missing:
             read = self.parquet.read_group(group, missing)
-            held = held | {number: _single_values(array) for number, array in read.items()}
-            self.shared.decoded.put(key, held, sum(array.get_total_buffer_size() for array in held.values()))
+            held = held | {number: Cells(one_array(chunks)) for number, chunks in read.items()}
+            size_bytes = sum(cells.array.get_total_buffer_size() for cells in held.values())
+            self.shared.groups.put(key, held, size_bytes)
         return held
 
     def read_rows(self, numbers: Sequence[int], start: int, stop: int) -> dict[int, pa.Array]:
@@ -242,12 +260,6 @@ class Run:
     def files(self) -> list[FileEntry]:
         entry = self.entry
         return [*entry.parts, *entry.cold, entry.keys, entry.chunks, entry.hot, *entry.orders.values()]
-
-
-def _single_values(chunked: pa.ChunkedArray) -> pa.Array:
-    """As single values are read fastest: without dictionaries, times as integers."""
-    array = plain(one_array(chunked))
-    return array.cast(pa.int64()) if pa.types.is_timestamp(array.type) else array
 
 
 def _small(array: pa.Array) -> pa.Array:

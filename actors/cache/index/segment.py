@@ -56,6 +56,7 @@ class Segment(Protocol):
     """
 
     name: str  # for `explain`: such as "run 12" or "memory 3"
+    in_cid_order: bool  # whether rows are in the order of binary CIDs
 
     @property
     def rows(self) -> int:
@@ -86,7 +87,7 @@ class Segment(Protocol):
         """The rows in ascending order of a column's values, nulls last, where it has a secondary index."""
 
     def cids(self, rows: Rows) -> Sequence[str]:
-        """The CIDs of these rows as text."""
+        """The CIDs of these rows, in any order, as text."""
 
     def find(self, cid: str) -> int | None:
         """The row of a CID, None if it is not here or dead."""
@@ -94,10 +95,13 @@ class Segment(Protocol):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The index at one moment: rows do not come or go in it, hot columns go on changing.
+    """The index at one moment: no rows come, and hot columns go on changing.
 
-    `now_s` is the moment at which scores are taken. `hottest(k)` gives at least the `k` hottest live rows, if
-    there are so many, as (segment number, row, L) from hot to cold; None if the index does not know them
+    A row that is replaced or deleted after that moment is dead in it too: it vanishes, and its new version is
+    not in it.
+
+    `now_s` is the moment at which scores are taken. `hottest(k)` gives the `k` hottest live rows, or all if
+    there are fewer, as (segment number, row, L) from hot to cold; None if the index does not know them
     without a scan.
     """
 

@@ -15,12 +15,12 @@ from .partition import Opened
 
 __all__ = ["Decoded", "Shared"]
 
-# A footer of 100 row groups takes two megabytes when it is open.
-MOST_OPENED = 24
+# Row groups are read for single rows: they get one part in so many of the memory for decoded data.
+GROUPS_ONE_IN = 8
 
 
 class Decoded:
-    """Decoded columns and row groups, the least recently used ones dropped beyond `limit_bytes`."""
+    """Decoded columns or row groups, the least recently used ones dropped beyond `limit_bytes`."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes, self.size_bytes = limit_bytes, 0
@@ -65,5 +65,6 @@ class Shared:
     columns: Columns
     heat: Heat
     damages: Damages
-    decoded: Decoded
-    opened: Opened = field(default_factory=lambda: Opened(MOST_OPENED))
+    decoded: Decoded  # whole columns
+    groups: Decoded  # row groups
+    opened: Opened = field(default_factory=Opened)

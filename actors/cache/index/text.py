@@ -27,8 +27,8 @@ Pairs = npt.NDArray[np.uint16]
 
 # Rows that are converted at a time: what lies between the two forms stays in the processor's cache.
 BLOCK_ROWS = 4096
-# From so many on, the tables are faster than one CID at a time.
-MANY = 32
+# From so many on, the tables are faster than one CID at a time, even if half of these were met before.
+MANY = 128
 # Kinds of CID (codec, hash and size) of one column that are told apart by their first bytes.
 MAX_HEADS = 64
 MAX_SHOWN_CHARS = 80

@@ -16,8 +16,8 @@ __all__ = ["Observed", "observed"]
 class Observed:
     """The columns of one question.
 
-    `filtered` are (column, kind) with the kinds equal, in, range, text and exists; `selected` is None where
-    whole rows are read, `aggregated` None where rows are listed.
+    `filtered` are (column, kind) with the kinds equal, in, range, text, exists and other; `selected` is None
+    where whole rows are read, `aggregated` None where rows are listed.
     """
 
     filtered: tuple[tuple[str, str], ...]
@@ -46,7 +46,7 @@ def _filtered(node: Node) -> Iterator[tuple[str, str]]:
             for part in parts:
                 yield from _filtered(part)
         case Not(part):
-            yield part.column.partition(".")[0], _use(part)
+            yield part.column.partition(".")[0], "other" if _use(part) == "equal" else _use(part)
         case _:
             yield node.column.partition(".")[0], _use(node)
 

@@ -19,7 +19,10 @@ from ..index.segment import Rows
 from .cids import cid_keys
 from .reading import At, Bools, Numbers, Reader, milliseconds, number_values, validity
 
-__all__ = ["ROW_BITS", "Ordered", "Places", "SortKey", "by_segment", "dense_ranks", "ordered", "places_of"]
+__all__ = [
+    "ROW_BITS", "Ordered", "Places", "SortKey", "by_segment", "dense_ranks", "ordered", "places_of",
+    "ties_by_cid",
+]  # fmt: skip
 
 Places = npt.NDArray[np.int64]
 
@@ -89,7 +92,7 @@ def _sorted(
         places, columns = places[order.to_numpy()], [column.take(order) for column in columns]
         for column in columns:
             equal &= _equal_to_next(column)
-    return _ties_by_cid(places, equal, keys[-1], readers), columns
+    return ties_by_cid(places, equal, keys[-1], readers), columns
 
 
 def _direction(key: SortKey) -> str:
@@ -104,7 +107,7 @@ def _equal_to_next(column: pa.Array) -> Bools:
     return cast(Bools, np.asarray(same, np.bool_))
 
 
-def _ties_by_cid(places: Places, equal: Bools, key: SortKey, readers: Sequence[Reader]) -> Places:
+def ties_by_cid(places: Places, equal: Bools, key: SortKey, readers: Sequence[Reader]) -> Places:
     """Puts runs of equal rows into the order of their CIDs, some whole runs at a time."""
     if not equal.any():
         return places

@@ -65,8 +65,7 @@ class Reader:
         self.now_s = snapshot.now_s
         self.rows = segment.rows
         self.hot = segment.hot
-        # Runs hold their rows in the order of CIDs, and say so.
-        self.in_cid_order = bool(getattr(segment, "in_cid_order", False))
+        self.in_cid_order = segment.in_cid_order
         self._whole: dict[str, pa.Array] = {}
         self._views: dict[str, Numbers] = {}
 

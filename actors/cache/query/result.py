@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..index.segment import Snapshot
 from .cursor import Cursor
-from .order import Ordered, Places, SortKey, by_segment
+from .order import ROW_BITS, Ordered, Places, SortKey, by_segment
 from .query import Query
 from .reading import Reader, readers
 
@@ -90,7 +90,7 @@ class Result:
 
     def _batch(self, places: Places) -> pa.RecordBatch:
         back = None
-        if not self._ascending:
+        if not self._ascending and not self._in_any_order(places):
             order = np.argsort(places)
             places, back = places[order], np.empty_like(order)
             back[order] = np.arange(len(order))
@@ -101,6 +101,14 @@ class Result:
             array = pieces[0] if len(pieces) == 1 else pa.concat_arrays(pieces)
             arrays.append(array if back is None else array.take(pa.array(back)))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+    def _in_any_order(self, places: Places) -> bool:
+        """Whether the selected columns can be read without sorting the places: CIDs and hot ones of one
+        segment can."""
+        columns = self.query.columns
+        if any(columns[name].kind == "static" for name in self.query.select):
+            return False
+        return len(places) > 0 and bool((places >> ROW_BITS == places[0] >> ROW_BITS).all())
 
 
 def _kept(key: SortKey, value: Any, snapshot: Snapshot) -> Any:

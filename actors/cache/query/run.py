@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
 
 from ....schemas.errors import BadRequest
-from ..index.segment import DEAD, Snapshot
+from ..index.segment import Snapshot
 from .execute import matching
 from .expression import heat_bound
 from .filter import EVERYTHING, Compare, columns_of
-from .order import ROW_BITS, Ordered, ordered, places_of
+from .order import ROW_BITS, Ordered, ordered, places_of, ties_by_cid
 from .plan import Plan, planned
 from .query import Query
 from .reading import Reader, readers
@@ -19,6 +21,9 @@ from .result import Result
 from .values import field_named, shortened
 
 __all__ = ["run"]
+
+# Segment number, row, and L.
+Spot = tuple[int, int, float]
 
 
 def run(query: Query, snapshot: Snapshot) -> Result:
@@ -70,27 +75,26 @@ def _hottest(query: Query, snapshot: Snapshot) -> Result | None:
     hottest = snapshot.hottest(limit + 1)
     if hottest is None:
         return None
-    segments = snapshot.segments
-    alive = [spot for spot in hottest if not segments[spot[0]].hot.flags[spot[1]] & DEAD]
     if query.filter is not EVERYTHING and query.filter != EVERYTHING:
         bound = heat_bound(cast(Compare, query.filter), snapshot.heat, snapshot.now_s)
         if isinstance(bound, bool):
             return None
         log, inclusive = float(bound[1]), bound[0] == "gte"
-        alive = [spot for spot in alive if spot[2] > log or (inclusive and spot[2] == log)]
+        hottest = [spot for spot in hottest if spot[2] > log or (inclusive and spot[2] == log)]
     if not query.order:
-        places = np.array(sorted(segment << ROW_BITS | row for segment, row, _ in alive[:limit]), np.int64)
-        return Result(query, snapshot, Ordered(places), ascending=True, by_heat=True)
-    return _hottest_first(query, snapshot, alive)
+        found = sorted([segment << ROW_BITS | row for segment, row, _ in hottest[:limit]])
+        return Result(query, snapshot, Ordered(np.array(found, np.int64)), ascending=True, by_heat=True)
+    return _hottest_first(query, snapshot, hottest)
 
 
-def _hottest_first(query: Query, snapshot: Snapshot, alive: list[tuple[int, int, float]]) -> Result | None:
+def _hottest_first(query: Query, snapshot: Snapshot, hottest: Sequence[Spot]) -> Result | None:
     limit = cast(int, query.limit)
-    if len(alive) > limit and alive[limit - 1][2] == alive[limit][2]:
+    if len(hottest) > limit and hottest[limit - 1][2] == hottest[limit][2]:
         return None  # which of the equally hot rows belong to the page is a question of all of them
-    page, logs = alive[:limit], [log for _, _, log in alive[:limit]]
+    logs = [log for _, _, log in hottest[:limit]]
+    places = np.array([segment << ROW_BITS | row for segment, row, _ in hottest[:limit]], np.int64)
     if len(set(logs)) < len(logs):
-        page.sort(key=lambda spot: (-spot[2], snapshot.segments[spot[0]].cids(np.array([spot[1]]))[0]))
-    places = np.array([segment << ROW_BITS | row for segment, row, _ in page], np.int64)
+        equal = np.array([log == next_ for log, next_ in pairwise(logs)], np.bool_)
+        places = ties_by_cid(places, equal, query.order[-1], readers(snapshot))
     last = (logs[-1],) if logs else ()
-    return Result(query, snapshot, Ordered(places, last), more=len(alive) > limit, by_heat=True)
+    return Result(query, snapshot, Ordered(places, last), more=len(hottest) > limit, by_heat=True)
