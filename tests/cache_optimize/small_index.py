@@ -46,6 +46,7 @@ class ParquetSegment:
     """A run in `folder`: what is cold in a file of its own, indexes beside it."""
 
     name = "run 1"
+    in_cid_order = True
 
     def __init__(self, table: pa.Table, layout: Layout, folder: Path, dead: Sequence[int] = ()) -> None:
         self.rows, self.dead, self._layout = table.num_rows, len(dead), layout

@@ -27,7 +27,11 @@ def test_a_path_below_a_cid_has_many_forms(form, cid):
 
 
 @pytest.mark.parametrize("form", ["/ipns/{}/a", "ipns://{}/a", "ipns://{}/a?download=1#top"])
-@pytest.mark.parametrize("name", [str(NAME), NAME.peer_id, NAME.text("base32"), f"{NAME}".upper()])
+@pytest.mark.parametrize(
+    "name",
+    [str(NAME), NAME.peer_id, NAME.text("base32"), f"{NAME}".upper()],
+    ids=["base36", "peer id", "base32", "BASE36"],
+)
 def test_a_path_below_a_name_has_many_forms(form, name):
     path = parse_path(form.format(name))
     assert path == ContentPath(NAME, ("a",))

@@ -306,6 +306,7 @@ def test_a_field_of_the_wrong_type_is_refused():
         (b"/ipns/example.com/a", "/ipns/example.com/a"),
         (b"/ipns/" + KEY.name.peer_id.encode(), f"/ipns/{KEY.name}"),
     ],
+    ids=["nothing", "a binary CID", "a path", "a name by its peer id"],
 )
 def test_a_value_may_be_a_path_a_binary_cid_or_nothing(value, path):
     assert str(make(KEY, value=value).path) == path
