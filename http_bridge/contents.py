@@ -34,7 +34,10 @@ ENTRY_BYTES = 400
 TELL_EVERY_S = 1.0
 # After the cache actor could not be reached.
 TRY_AGAIN_S = 1.0
+# After it has let somebody wait in vain.
+STUCK_S = 60.0
 # What says that something is wrong with the cache, and not with what was asked for.
+_AWAY_S: dict[type[BusError], float] = {Unavailable: TRY_AGAIN_S, DeadlineExceeded: STUCK_S}
 NOT_FOR_THE_CALLER = (NotCached, Unavailable, Internal, Busy, DeadlineExceeded)
 
 
@@ -68,6 +71,7 @@ class Contents:
             stream.cached = True
             return stream
         self._misses += 1
+        self._listening()  # so that events are heard by the time there is something to keep
         forgotten = self._forgotten
         stream = await self._from_actors(ask, timeout_s)
         if forgotten == self._forgotten:  # else it may be just this that is gone since
@@ -97,8 +101,9 @@ class Contents:
             try:
                 return await self._from_cache(ask, timeout_s)
             except NOT_FOR_THE_CALLER as error:
-                if isinstance(error, Unavailable):
-                    self._cache_is_down_until = time.monotonic() + TRY_AGAIN_S
+                away_s = _AWAY_S.get(type(error), 0.0)
+                if away_s:
+                    self._cache_is_down_until = time.monotonic() + away_s
         return await self._bus.open_straight(CAT, ask, timeout_s=timeout_s)
 
     async def _from_cache(self, ask: CatRequest, timeout_s: float | None) -> IncomingStream[FileHead]:
@@ -133,7 +138,7 @@ class Contents:
             return True
         self._near.clear()
         self._epoch = epoch
-        return False
+        return epoch is not None  # nothing is left that could be out of date
 
     def _listening(self) -> bool:
         """Whether events are heard, and reads told; begins to do so at its first call."""

@@ -160,7 +160,7 @@ class FileRoute(ContentRoute):
         wanted = _range_of(request, ask, etag) if hdrs.RANGE in given else None
         if wanted is not None:
             ask = ask.model_copy(update={"offset": wanted.offset, "length": wanted.length})
-        async with await self._bus.open(self._row, ask) as stream:
+        async with await self._open(ask) as stream:
             part = self._part(ask, stream)
             headers = self._headers(ask, etag, operation_id)
             status = 200
@@ -181,7 +181,7 @@ class FileRoute(ContentRoute):
         if await self._is_known(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag, ask):
             return web.Response(status=304, headers=headers)
         length = media.SNIFFED_BYTES if ask.length is None else min(ask.length, media.SNIFFED_BYTES)
-        async with await self._bus.open(self._row, ask.model_copy(update={"length": length})) as stream:
+        async with await self._open(ask.model_copy(update={"length": length})) as stream:
             part = self._part(ask, stream)
             first = await anext(stream, b"")
             self._present(request, ask, first, headers)
@@ -204,7 +204,7 @@ class FileRoute(ContentRoute):
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
         ask = await ask_of_body(self._row.ask, request, self._bridge)
-        async with await self._bus.open(self._row, ask) as stream:
+        async with await self._open(ask) as stream:
             headers = self._headers(ask, self.etag(ask), operation_id)
             headers[hdrs.CACHE_CONTROL] = "no-store"
             if is_json(request.headers.get(hdrs.ACCEPT, "").strip().lower()):
@@ -214,6 +214,12 @@ class FileRoute(ContentRoute):
                 document = _document(ask, self._part(ask, stream), stream, operation_id, started)
                 return await send(request, headers, document, stall_s=self._settings.write_timeout_s)
             return await self._content(request, ask, stream, self._part(ask, stream), headers, started, 200)
+
+    async def _open(self, ask: FileAsk) -> Incoming:
+        stream = await self._bus.open(self._row, ask)
+        if self._row.head is CachedHead and stream.head is None:
+            stream.cached = True  # the cache actor answers so from memory
+        return stream
 
     def etag(self, ask: FileAsk) -> str:
         if ask.offset or ask.length is not None:
@@ -340,6 +346,7 @@ def cache_hit(stream: Incoming) -> str:
 
 
 def was_cached(stream: Incoming) -> bool:
+    """Whether a cache has answered; the cache actor's own answers say so in their heads, or have none."""
     head = stream.head
     return head.cache != "miss" if isinstance(head, CachedHead) else bool(stream.cached)
 

@@ -170,6 +170,7 @@ class CacheStats(Reply):
     hits: int
     misses: int
     hit_rate: float
+    near: Annotated[dict[str, Any], Field(description="What bridges have answered from their own memory")]
     memory: dict[str, Any]
     disk: dict[str, Any]
     fetches: dict[str, Any]
@@ -226,7 +227,8 @@ class CidGet(Wire):
 
 
 class CidPut(Wire):
-    """A row, new or in place of the one there; what it does not name is null."""
+    """A row, new or in place of the one there. What it does not name is null, but for how the content is used
+    (heat, accesses, pins), which stays, and for when it was added."""
 
     cid: CidText
     metadata: Fields

@@ -75,10 +75,10 @@ def bad_request(error: ValidationError) -> BadRequest:
     """A validation failure as one sentence that names the field and the limit it broke."""
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "body"
-    limits = [
-        v for k, v in (first.get("ctx") or {}).items() if k != "error" and isinstance(v, int | float | str)
-    ]
-    return BadRequest(field, first["msg"].removeprefix("Value error, "), limit=limits[0] if limits else None)
+    context = first.get("ctx") or {}
+    numbers = [v for k, v in context.items() if isinstance(v, int | float) and k != "actual_length"]
+    limit = numbers[0] if numbers else context.get("expected", context.get("pattern"))
+    return BadRequest(field, first["msg"].removeprefix("Value error, "), limit=limit)
 
 
 def dump_json(value: object) -> bytes:

@@ -70,7 +70,7 @@ def query(
 
 
 async def _show(client: Client, asked: dict[str, Any], columns: list[str]) -> None:
-    asked = asked | {"select": columns, "limit": asked["limit"] or MAX_TABLE_ROWS}
+    asked = asked | {"select": columns, "limit": MAX_TABLE_ROWS if asked["limit"] is None else asked["limit"]}
     rows = await client.cache.query(**asked)
     table(columns, [_cells(row, columns) async for row in rows])
     if rows.head is not None and rows.head.next_cursor is not None:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from cidbus.schemas.errors import Unavailable
+
 __all__ = ["Home"]
 
 T = TypeVar("T")
+
+
+async def _end_others() -> None:
+    """Cancel what still runs on this loop: whoever waits for it in another thread is told."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 class Home:
@@ -27,13 +38,17 @@ class Home:
         """
         if threading.current_thread() is self._thread:
             raise RuntimeError("a blocking call inside the loop that would have to answer it")
-        return asyncio.run_coroutine_threadsafe(work(), self._started()).result()
+        try:
+            return asyncio.run_coroutine_threadsafe(work(), self._started()).result()
+        except concurrent.futures.CancelledError:
+            raise Unavailable("the server was closed meanwhile") from None
 
     def close(self) -> None:
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
         if loop is not None and thread is not None:
+            asyncio.run_coroutine_threadsafe(_end_others(), loop).result()
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()

@@ -8,12 +8,13 @@ Each call asks the cache actor and waits. The first starts the server, if it doe
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cidbus.client import Client
 from cidbus.schemas.cache import CidPut
-from cidbus.schemas.errors import NotFound, NotSupported
+from cidbus.schemas.errors import BadRequest, NotFound, NotSupported
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,14 +53,17 @@ class ParquetCIDCache:
 
     def put(self, cid: str, metadata: Mapping[str, object]) -> None:
         """Write a row, in place of the one that is there."""
-        self._blocking(lambda client: client.cache.cid_put(cid, dict(metadata)))
+        self._blocking(lambda client: client.cache.cid_put(cid, _sendable(metadata)))
 
     def put_batch(self, rows: Iterable[Mapping[str, object]]) -> int:
         """Write many rows, each with its `cid`; returns how many."""
-        count, batch = 0, []
+        count = 0
+        batch: list[CidPut] = []
         for row in rows:
             fields = dict(row)
-            batch.append(CidPut(cid=str(fields.pop("cid")), metadata=fields))
+            if "cid" not in fields:
+                raise BadRequest("cid", f"row {count + len(batch)} has none")
+            batch.append(CidPut(cid=str(fields.pop("cid")), metadata=_sendable(fields)))
             if len(batch) == BATCH_ROWS:
                 count += self._put(batch)
                 batch = []
@@ -70,7 +74,7 @@ class ParquetCIDCache:
 
     def update(self, cid: str, changes: Mapping[str, object]) -> dict[str, Any]:
         """Change some columns; returns the whole row. Raises NotFound if there is none."""
-        return _plain(self._blocking(lambda client: client.cache.cid_update(cid, dict(changes))))
+        return _plain(self._blocking(lambda client: client.cache.cid_update(cid, _sendable(changes))))
 
     def delete(self, cid: str) -> bool:
         """Forget a CID; says whether it was known."""
@@ -167,6 +171,16 @@ class ParquetCIDCache:
     def _do(self, ask: Callable[[Client], Awaitable[T]]) -> T:
         answer: T = self._blocking(ask)
         return answer
+
+
+def _sendable(metadata: Mapping[str, object]) -> dict[str, object]:
+    """Values as JSON can say them; raises BadRequest naming the column of one that it cannot."""
+    for name, value in metadata.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadRequest(f"metadata.{name}", str(error)) from None
+    return dict(metadata)
 
 
 def _dict(filters: Mapping[str, object] | None) -> dict[str, object] | None:

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -35,6 +37,8 @@ __all__ = ["MCPServer"]
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+LOCK_WAIT_S = 0.02
 
 
 class MCPServer:
@@ -91,7 +95,8 @@ class MCPServer:
         self._system: System | None = None
         self._system_loop: asyncio.AbstractEventLoop | None = None
         self._clients: dict[asyncio.AbstractEventLoop, Client] = {}
-        self._starting = asyncio.Lock()
+        self._starting = threading.Lock()
+        self._closed = False
         self._home = Home()
         self._closes_at_exit = False
         self.info: Info | None = None
@@ -100,7 +105,7 @@ class MCPServer:
 
     async def start(self) -> Info:
         """Start the system, or do nothing if it runs; raises what `System.start` raises."""
-        async with self._starting:
+        async with _held(self._starting):
             if self.info is None:
                 system = System(self._options)
                 info = await system.start()
@@ -110,7 +115,7 @@ class MCPServer:
 
     async def stop(self) -> None:
         """End every part in order; what was accepted is finished first."""
-        async with self._starting:
+        async with _held(self._starting):
             clients, self._clients = self._clients, {}
             system, self._system = self._system, None
             self.info = None
@@ -122,7 +127,9 @@ class MCPServer:
     def close(self) -> None:
         """`stop`, for a program without an event loop; a program that ends does so by itself."""
         atexit.unregister(self.close)
-        self._closes_at_exit = False
+        if self._closed:
+            return
+        self._closed = True
         self._home.run(self.stop)
         self._home.close()
 
@@ -150,7 +157,12 @@ class MCPServer:
         return self._clients[loop]
 
     def blocking(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        """The result of work with a client, waited for on a thread of the server's own."""
+        """The result of work with a client, waited for on a thread of the server's own.
+
+        Raises Conflict after `close`.
+        """
+        if self._closed:
+            raise Conflict("the server was closed")
         if not self._closes_at_exit:
             self._closes_at_exit = True
             atexit.register(self.close)
@@ -176,6 +188,17 @@ class MCPServer:
         if not prefix.startswith("/"):
             raise BadRequest("prefix", f"{prefix!r} does not begin with a slash")
         register(self, app, prefix.rstrip("/"))
+
+
+@asynccontextmanager
+async def _held(lock: threading.Lock) -> AsyncIterator[None]:
+    """Hold a lock that the tasks of several loops share, without stopping any of the loops."""
+    while not lock.acquire(blocking=False):
+        await asyncio.sleep(LOCK_WAIT_S)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 async def _on(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, None]) -> None:

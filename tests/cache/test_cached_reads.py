@@ -7,7 +7,9 @@ import os
 
 import pytest
 
-from cidbus.schemas import cache, ipfs, subjects
+from cidbus.actors import make_actor
+from cidbus.bus.testing import connect, hosted
+from cidbus.schemas import cache, dag, ipfs, subjects
 from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotCached, NotFound, UnsatisfiableRange
 
@@ -254,3 +256,57 @@ async def test_a_large_file_is_kept_on_disk_at_its_second_read(web, bus, ipfs_ho
     assert requests_of(ipfs_host, "ipfs.cat") == 3, (
         "the first read asked for the size, and then for the bytes"
     )
+
+
+async def test_many_paths_to_a_file_that_is_cached_leave_no_stream_behind(bus, ipfs_host):
+    content = os.urandom(3 << 20)
+    cid = await add(bus, content)
+    await get(bus, cid)
+    for number in range(20):
+        links = [{"Name": f"copy {number}", "Hash": {"/": cid}}]
+        node = dag.DagPut(object={"Data": {"/": {"bytes": "CAE"}}, "Links": links}, codec="dag-pb")
+        directory = (await bus.upload(subjects.DAG_PUT, node)).cid
+        assert (await get(bus, directory, path=f"copy {number}", length=10))[1] == content[:10]
+    assert ipfs_host._load()["streams"] == 0
+
+
+async def test_what_is_not_found_is_no_row_and_no_heat(web, bus):
+    missing = [str(CID.of(0x55, b"missing %d" % number)) for number in range(5)]
+    for cid in missing:
+        assert (await web.get(f"/ipfs/cat/{cid}"))[0] == 404
+        assert (await web.get(f"/cache/cid/{cid}"))[0] == 404
+
+
+async def test_what_was_collected_is_not_valid_any_more(web, bus):
+    cid = await add(bus, b"collected" * 100, pin=False)
+    await web.get(f"/ipfs/cat/{cid}")
+    await bus.request(subjects.REPO_GC, ipfs.RepoGc())
+
+    async def gone():
+        status, row, _ = await web.get(f"/cache/cid/{cid}")
+        return (await web.get(f"/ipfs/cat/{cid}"))[0] == 404 and status == 200 and not row["valid"]
+
+    assert await until(gone)
+
+
+async def test_the_cache_s_own_route_says_what_was_a_hit(web, bus):
+    cid = await add(bus, b"told" * 100)
+    hits = [(await web.get(f"/cache/get/{cid}"))[2]["X-Cache-Hit"] for _ in range(3)]
+    assert hits == ["false", "true", "true"]
+
+
+async def test_rows_say_where_content_is_after_a_restart_too(server, ipfs_host, tmp_path, monkeypatch):
+    async with await connect(server) as other:
+        cid = await add(other, b"placed" * 1000)
+        async with hosted(server, make_actor("cache", tmp_path / "placed")):
+            await get(other, cid)
+            row = await other.request(subjects.CID_GET, cache.CidGet(cid=cid))
+            assert row.storage_tier == "memory"
+        monkeypatch.setenv("CIDBUS_CACHE_MEMORY_LIMIT", "0")
+        async with hosted(server, make_actor("cache", tmp_path / "placed")):
+            row = await other.request(subjects.CID_GET, cache.CidGet(cid=cid))
+            assert row.storage_tier == "disk", "what memory held was saved when it closed"
+        monkeypatch.setenv("CIDBUS_CACHE_DISK_LIMIT", "0")
+        async with hosted(server, make_actor("cache", tmp_path / "placed")):
+            row = await other.request(subjects.CID_GET, cache.CidGet(cid=cid))
+            assert row.storage_tier == "ipfs"

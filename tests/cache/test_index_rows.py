@@ -331,3 +331,23 @@ async def test_rows_that_are_lost_come_back_as_far_as_pins_tell(bus, cache_host,
         return row is not None and row.is_pinned
 
     assert await until(is_back)
+
+
+async def test_a_put_keeps_when_content_was_added_and_how_it_is_used(bus):
+    first = await bus.request(subjects.CID_PUT, cache.CidPut(cid=made(1), metadata={"heat_score": 0.5}))
+    again = await bus.request(subjects.CID_PUT, cache.CidPut(cid=made(1), metadata={"filename": "x"}))
+    assert again.added_timestamp == first.added_timestamp
+    assert again.heat_score == pytest.approx(0.5, abs=1e-4)
+
+
+async def test_what_a_cid_says_itself_cannot_be_told_otherwise(bus):
+    for wrong in ({"codec": "dag-cbor"}, {"cid_version": 0}, {"multihash_type": "sha1"}):
+        with pytest.raises(BadRequest, match="the CID itself says"):
+            await bus.request(subjects.CID_PUT, cache.CidPut(cid=made(1), metadata=wrong))
+
+
+async def test_a_wrong_cid_in_a_list_is_named_by_its_place(web):
+    status, problem, _ = await web.post("/cache/cid/delete", cids=[made(1), "nonsense"])
+    assert (status, problem["field"]) == (400, "cids.1")
+    status, problem, _ = await web.post("/cache/invalidate", cids=[made(1)] * 10_001)
+    assert (status, problem["limit"]) == (400, 10_000)

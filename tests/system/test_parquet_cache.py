@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,14 @@ import pytest
 from cidbus import MCPServer
 from cidbus.bus.testing import server_is_missing
 from cidbus.schemas.cid import CID
-from cidbus.schemas.errors import BadRequest, NotFound
+from cidbus.schemas.errors import BadRequest, Conflict, NotFound, Unavailable
 
 pytestmark = pytest.mark.skipif(server_is_missing(), reason="nats-server is not installed")
 
 # A program without an event loop: the server starts with the first question and ends with the program.
 PROGRAM = """
 import sys
+import threading
 from cidbus import MCPServer
 
 server = MCPServer(isolation_mode=True, cache_config={"parquet_cache_path": sys.argv[1]})
@@ -97,3 +99,39 @@ async def test_without_the_index_content_is_cached_and_questions_are_errors():
         assert (await client.cache.stats()).hits == 1
         with pytest.raises(Exception, match="enable_parquet_cache"):
             await client.cache.index_stats()
+
+
+def test_closing_ends_calls_that_other_threads_wait_for():
+    server = MCPServer(isolation_mode=True)
+    index = server.ipfs_model.ipfs_kit.parquet_cache
+    index.put(made(1), {})
+    ended: list[BaseException] = []
+
+    def busy() -> None:
+        try:
+            while True:
+                index.get(made(1))
+        except Exception as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    server.close()
+    thread.join(timeout=20)
+    assert not thread.is_alive()
+    assert isinstance(ended[0], Unavailable | Conflict), ended
+    with pytest.raises(Conflict):
+        index.stats()
+
+
+def test_values_that_cannot_be_sent_name_their_column():
+    server = MCPServer(isolation_mode=True)
+    index = server.ipfs_model.ipfs_kit.parquet_cache
+    try:
+        for value in (b"bytes", float("nan"), object()):
+            with pytest.raises(BadRequest, match="filename"):
+                index.put(made(1), {"filename": value})
+        with pytest.raises(BadRequest, match="row 0"):
+            index.put_batch([{"size_bytes": 1}])
+    finally:
+        server.close()

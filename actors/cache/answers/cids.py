@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from ....bus import handles
 from ....schemas import cache, subjects
 from ....schemas.cid import CID
 from ....schemas.errors import BadRequest, NotFound
 from ..described import described
-from ..index.index import CidIndex
 from .feed import FeedRows
 
-__all__ = ["CidRows"]
+__all__ = ["CidRows", "canonical"]
 
 
 class CidRows(FeedRows):
@@ -54,7 +54,7 @@ class CidRows(FeedRows):
     async def cid_delete(self, ask: cache.CidDelete) -> cache.CidDeleted:
         index = self.index
         self.settle()
-        return cache.CidDeleted(deleted=index.delete([_canonical(cid) for cid in ask.cids]))
+        return cache.CidDeleted(deleted=index.delete(canonical(ask.cids)))
 
     @handles(subjects.CID_BATCH)
     async def cid_batch(self, ask: cache.CidBatch) -> cache.CidBatched:
@@ -75,12 +75,12 @@ class CidRows(FeedRows):
                 missing.append(cid)
             else:
                 updated += 1
-        deleted = index.delete([_canonical(cid) for cid in ask.delete or ()])
+        deleted = index.delete(canonical(ask.delete or (), "delete"))
         rows = []
-        for text in ask.get or ():
-            found = index.get(_canonical(text))
+        for cid in canonical(ask.get or (), "get"):
+            found = index.get(cid)
             if found is None:
-                missing.append(_canonical(text))
+                missing.append(cid)
             else:
                 rows.append(_row(found))
         return cache.CidBatched(put=put, updated=updated, deleted=deleted, rows=rows, missing=missing)
@@ -89,30 +89,46 @@ class CidRows(FeedRows):
     async def touch(self, ask: cache.CacheTouch) -> cache.CacheTouched:
         """What is read and not known yet is known from now on."""
         self.observed.note_touches(len(ask.accesses), at_s=self.now())
-        index = self.index
         self.settle()
-        return cache.CacheTouched(touched=self.note_reads(index, ask.accesses))
+        self.note_reads(ask.accesses)
+        return cache.CacheTouched(touched=len(ask.accesses))
 
-    def note_reads(self, index: CidIndex, accesses: list[cache.Access]) -> int:
+    def note_reads(self, accesses: list[cache.Access]) -> None:
         """Count reads, and policies hear of them too."""
         raise NotImplementedError
 
     def _whole(self, ask: cache.CidPut) -> dict[str, object]:
         """A row to put, with what its CID says by itself."""
         row = described(CID.parse(ask.cid)) | _changes(ask)
-        if self.index.hot(str(row["cid"])) is None:
-            row.setdefault("added_timestamp", self.now())
+        if "added_timestamp" not in row:
+            known = self.index.get(str(row["cid"]), ["added_timestamp"])
+            row["added_timestamp"] = self.now() if known is None else known["added_timestamp"]
         return row
 
 
 def _changes(ask: cache.CidPut) -> dict[str, object]:
     if "cid" in ask.metadata:
         raise BadRequest("metadata.cid", "a row's CID stands beside its metadata and does not change")
+    said = described(CID.parse(ask.cid))
+    for name, value in ask.metadata.items():
+        if name in said and value != said[name]:
+            raise BadRequest(f"metadata.{name}", f"the CID itself says {said[name]!r}")
     return ask.metadata
 
 
 def _canonical(text: str) -> str:
     return str(CID.parse(text))
+
+
+def canonical(texts: Iterable[str], field: str = "cids") -> list[str]:
+    """CIDs in their canonical form; raises BadRequest that says which of them is none."""
+    found = []
+    for number, text in enumerate(texts):
+        try:
+            found.append(_canonical(text))
+        except BadRequest as error:
+            raise BadRequest(f"{field}.{number}", error.problem) from None
+    return found
 
 
 def _row(values: dict[str, object]) -> cache.CidRow:

@@ -16,11 +16,12 @@ from typing import Any
 from ....bus import CHUNK_BYTES, answers_at_once, handles
 from ....schemas import cache, subjects
 from ....schemas.cid import CID, RAW
-from ....schemas.errors import BadRequest, BusError, InvalidContent, NotCached, TooLarge
+from ....schemas.errors import BadRequest, BusError, InvalidContent, NotCached, NotFound, TooLarge
 from ....schemas.ipfs import MAX_BLOCK_BYTES
 from ..content.readers import span
 from ..content.served import Served
 from ..content.stats import TierStats
+from .cids import canonical
 from .sources import Sourcing
 
 __all__ = ["ContentRows"]
@@ -113,7 +114,7 @@ class ContentRows(Sourcing):
 
     @handles(subjects.CACHE_INVALIDATE)
     async def invalidate(self, ask: cache.CacheInvalidate) -> cache.CacheInvalidated:
-        keys = [str(CID.parse(cid)) for cid in ask.cids]
+        keys = canonical(ask.cids)
         if ask.negative:
             self.cache.forget_missing(keys)
             return cache.CacheInvalidated(removed=0)
@@ -150,7 +151,7 @@ class ContentRows(Sourcing):
     @handles(subjects.CACHE_STATS)
     async def stats(self, ask: cache.CacheStatsRequest) -> cache.CacheStats:
         stats = self.cache.stats()
-        hits = sum(tier.hits for tier in (stats.memory, stats.disk) if tier is not None)
+        hits = self.near_hits + sum(tier.hits for tier in (stats.memory, stats.disk) if tier is not None)
         misses = stats.fetches + stats.coalesced_readers + stats.passed_through + stats.negative_hits
         return cache.CacheStats.model_validate(
             {
@@ -158,6 +159,7 @@ class ContentRows(Sourcing):
                 "hits": hits,
                 "misses": misses,
                 "hit_rate": hits / (hits + misses) if hits + misses else 0.0,
+                "near": {"hits": self.near_hits},
                 "memory": _tier(stats.memory) | {"promotions": stats.promotions},
                 "disk": _tier(stats.disk)
                 | {"demotions": stats.demotions, "dropped_demotions": stats.dropped_demotions},
@@ -180,22 +182,34 @@ class ContentRows(Sourcing):
 
     async def served(self, ask: cache.CacheGet) -> tuple[str, Served]:
         """The file's CID and its bytes on their way."""
-        key, opened = await self.place(ask)
-        self.count_read(key)
+        key = await self.place(ask)
         if self.doubts(key):
             await self.confirm(key)
+        try:
+            served = await self._through(key, ask)
+        except NotFound:
+            self.note_validity(key, valid=False)
+            raise
+        except NotCached:
+            self.count_read(key)
+            raise
+        self.count_read(key)
+        if served.tier == "source":
+            self.note_validity(key, valid=True)
+        return key, served
+
+    async def _through(self, key: str, ask: cache.CacheGet) -> Served:
         if ask.redirect and self.would_pass(key):
             raise NotCached(key)
+        opening = self.opener(key, redirect=ask.redirect)
         try:
-            opening = self.opener(key, opened, redirect=ask.redirect)
-            return key, await self.cache.fetch_through(key, opening, ask.offset, ask.length)
+            return await self.cache.fetch_through(key, opening, ask.offset, ask.length)
         except NotCached:
-            # Whoever began the fetch asked to be redirected; this one did not.
+            # Whoever began the fetch asked to be redirected; this one may not have.
             if ask.redirect:
                 raise
-            return key, await self.cache.fetch_through(
-                key, self.opener(key, None, redirect=False), ask.offset, ask.length
-            )
+        opening = self.opener(key, redirect=False)
+        return await self.cache.fetch_through(key, opening, ask.offset, ask.length)
 
 
 def _tier(stats: TierStats | None) -> dict[str, Any]:

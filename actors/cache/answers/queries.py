@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ....bus import CHUNK_BYTES, handles
 from ....schemas import cache, subjects
-from ..index.index import CidIndex
 from ..optimize.question import question_of_query
 from ..query.aggregate import Aggregation, aggregate
 from ..query.explain import explain
@@ -29,17 +29,30 @@ from .cids import CidRows
 __all__ = ["QueryRows"]
 
 EXPORT_ROWS = 65_536
+# Questions that are worked on at once, and exports that have a file.
+QUESTIONS, EXPORTS = 4, 2
+
+T = TypeVar("T")
 
 
 class QueryRows(CidRows):
     """`cache.query`, `cache.aggregate`, `cache.top` and `cache.export`."""
+
+    async def on_start(self) -> None:
+        self._questions = ThreadPoolExecutor(QUESTIONS, "questions")
+        self._exports = asyncio.Semaphore(EXPORTS)
+        await super().on_start()
+
+    async def on_stop(self) -> None:
+        await super().on_stop()
+        self._questions.shutdown(wait=False, cancel_futures=True)
 
     @handles(subjects.QUERY)
     async def query(self, ask: cache.QueryRequest) -> AsyncIterator[cache.QueryHead | cache.CidRow]:
         """Raises BadRequest naming the part of the query that cannot be."""
         result = await self._answer(ask)
         yield cache.QueryHead(rows=result.rows, next_cursor=result.next_cursor)
-        async for batch in _in_thread(result.batches()):
+        async for batch in self._each(result.batches()):
             for row in json_rows(batch):
                 yield cache.CidRow.model_construct(**row)
 
@@ -47,25 +60,29 @@ class QueryRows(CidRows):
     async def query_arrow(self, ask: cache.QueryRequest) -> AsyncIterator[cache.TableHead | bytes]:
         result = await self._answer(ask)
         yield cache.TableHead(format="arrow", rows=result.rows, next_cursor=result.next_cursor)
-        async for piece in _in_thread(_ipc(result.schema, result.batches())):
+        async for piece in self._each(_ipc(result.schema, result.batches())):
             yield piece
 
     @handles(subjects.EXPLAIN)
     async def explain(self, ask: cache.QueryRequest) -> cache.Explained:
         index = self.index
         self.settle()
-        found = await asyncio.to_thread(lambda: explain(self._parse(ask), index.snapshot()))
+        found = await self._in_thread(lambda: explain(self._parse(ask), index.snapshot()))
         return cache.Explained(**found)
 
     @handles(subjects.AGGREGATE)
     async def aggregate(self, ask: cache.AggregateRequest) -> cache.Aggregated:
         index = self.index
         self.settle()
-        question = Aggregation.parse(
-            index.columns, filter=ask.filter, group_by=ask.group_by, aggregates=ask.aggregates
-        )
         started = time.perf_counter()
-        groups = await asyncio.to_thread(aggregate, index.snapshot(), question)
+
+        def answered() -> tuple[Aggregation, list[dict[str, Any]]]:
+            question = Aggregation.parse(
+                index.columns, filter=ask.filter, group_by=ask.group_by, aggregates=ask.aggregates
+            )
+            return question, aggregate(index.snapshot(), question)
+
+        question, groups = await self._in_thread(answered)
         self._note_question(observed(question), ask, started, len(groups))
         return cache.Aggregated(groups=groups, count=len(groups))
 
@@ -73,7 +90,7 @@ class QueryRows(CidRows):
     async def top(self, ask: cache.TopRequest) -> AsyncIterator[cache.CidRow]:
         asked = cache.QueryRequest(select=ask.select, sort=["-heat_score"], limit=ask.limit)
         result = await self._answer(asked)
-        for batch in result.batches():
+        async for batch in self._each(result.batches()):
             for row in json_rows(batch):
                 yield cache.CidRow.model_construct(**row)
 
@@ -84,14 +101,24 @@ class QueryRows(CidRows):
         self.settle()
         yield cache.TableHead(format=ask.format, rows=index.record_count)
         if ask.format == "arrow":
-            async for piece in _in_thread(_ipc(index.schema, index.export_batches())):
+            async for piece in self._each(_ipc(index.schema, index.export_batches())):
                 yield piece
             return
-        with tempfile.TemporaryDirectory(dir=self._index_folder) as folder:
-            path = Path(folder) / "cids.parquet"
-            await asyncio.to_thread(_write_parquet, path, index.schema, index.export_batches())
-            async for piece in _in_thread(_pieces(path)):
-                yield piece
+        async with self._exports:
+            with tempfile.TemporaryDirectory(dir=self._index_folder) as folder:
+                path = Path(folder) / "cids.parquet"
+                await self._in_thread(lambda: _write_parquet(path, index.schema, index.export_batches()))
+                async for piece in self._each(_pieces(path)):
+                    yield piece
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """What questions need of the processor, beside the event loop and apart from the index's upkeep."""
+        return await asyncio.get_running_loop().run_in_executor(self._questions, work)
+
+    async def _each(self, items: Iterator[T]) -> AsyncIterator[T]:
+        """The same items, each made in a worker thread."""
+        while (item := await self._in_thread(lambda: next(items, None))) is not None:
+            yield item
 
     def _parse(self, ask: cache.QueryRequest) -> Query:
         return Query.parse(
@@ -102,12 +129,13 @@ class QueryRows(CidRows):
     async def _answer(self, ask: cache.QueryRequest) -> Result:
         index = self.index
         self.settle()
-        query = self._parse(ask)
         started = time.perf_counter()
-        # What the hottest rows alone answer takes less time than a thread would.
-        result = (
-            run(query, index.snapshot()) if query.by_heat else await asyncio.to_thread(_run, query, index)
-        )
+
+        def answered() -> tuple[Query, Result]:
+            query = self._parse(ask)
+            return query, run(query, index.snapshot())
+
+        query, result = await self._in_thread(answered)
         share = None if ask.limit is not None else result.rows / max(1, index.record_count)
         self._note_question(observed(query), ask, started, result.rows, share)
         return result
@@ -129,16 +157,6 @@ class QueryRows(CidRows):
             rows_returned=rows,
             matched_share=share,
         )
-
-
-def _run(query: Query, index: CidIndex) -> Result:
-    return run(query, index.snapshot())
-
-
-async def _in_thread(iterator: Iterator[Any]) -> AsyncIterator[Any]:
-    """The same items, each made in a worker thread."""
-    while (item := await asyncio.to_thread(next, iterator, None)) is not None:
-        yield item
 
 
 class _Sink:

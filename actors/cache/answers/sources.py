@@ -7,7 +7,8 @@ a file that is read once would cost its size in writes and gain nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+import logging
+from collections.abc import Mapping
 from typing import Any
 
 from cachetools import LRUCache
@@ -15,19 +16,21 @@ from cachetools import LRUCache
 from ....bus import IncomingStream
 from ....schemas import cache, subjects
 from ....schemas.cid import CID
-from ....schemas.errors import NotCached, NotFound, TooLarge, Unavailable
+from ....schemas.errors import BusError, NotCached, NotFound, TooLarge
 from ....schemas.ipfs import CatRequest, FileHead, PathRequest
 from ..content.source import OpenSource, Source
 from ..described import described
 from ..index.index import CidIndex
+from ..query.query import Query
+from ..query.run import run
 from .optimizing import IndexRows
 
 __all__ = ["Sourcing"]
 
 KNOWN_FILES = 65_536
 TOUCH_EVERY_S = 0.2
-# Between the ipfs actor and the cache content is asked for as patiently as by anybody else.
-Stream = IncomingStream[FileHead]
+
+log = logging.getLogger(__name__)
 
 
 class Sourcing(IndexRows):
@@ -38,54 +41,55 @@ class Sourcing(IndexRows):
         self._passed: LRUCache[str, int] = LRUCache(KNOWN_FILES)  # CID -> size of what was not kept
         self._doubtful: set[str] = set()
         self._reads: dict[str, int] = {}
+        self.near_hits = 0  # reads that bridges answered from their own memory
         self._touching: asyncio.TimerHandle | None = None
         await super().on_start()
+        if self._index is not None:
+            found = {key: self.cache.find(key) for key in self.cache.keys()}  # noqa: SIM118  # not a dict
+            held = {key: place.tier for key, place in found.items() if place is not None}
+            await asyncio.to_thread(_place_rows, self._index, held)
 
     # ---- files ------------------------------------------------------------------------------------------
 
-    async def place(self, ask: cache.CacheGet) -> tuple[str, Stream | None]:
-        """The CID of the file that is meant; where a path had to be followed for it, with the opened file."""
-        cid = CID.parse(ask.cid)
+    async def place(self, ask: cache.CacheGet) -> str:
+        """The CID of the file that is meant; raises what following a path does."""
+        cid = str(CID.parse(ask.cid))
         if not ask.path:
-            return str(cid), None
-        known = self._files.get((str(cid), ask.path))
+            return cid
+        known = self._files.get((cid, ask.path))
         if known is not None:
-            return known, None
-        stream = await self._open(CatRequest(cid=str(cid), path=ask.path))
-        key = str(CID.parse(_head(stream).cid))
-        self._files[str(cid), ask.path] = key
-        return key, stream
+            return known
+        stat = await self.bus.request(subjects.STAT, PathRequest(cid=cid, path=ask.path))
+        key = self._files[cid, ask.path] = str(CID.parse(stat.cid))
+        return key
 
     def would_pass(self, key: str) -> bool:
         """Whether this is known to be no content for the cache, at least not yet."""
         size_bytes = self._passed.get(key)
         return size_bytes is not None and self.cache.tier_for(size_bytes) is None and not self._is_here(key)
 
-    def opener(self, key: str, opened: Stream | None, *, redirect: bool) -> OpenSource:
+    def opener(self, key: str, *, redirect: bool) -> OpenSource:
         """How a fetch gets the file; with `redirect` NotCached if it should not be kept."""
 
         async def open_source() -> Source:
-            stream = opened or await self._open(CatRequest(cid=key))
-            size_bytes = len(stream.whole or b"") if stream.head is None else _head(stream).size_bytes
+            stream: IncomingStream[FileHead] = await self.bus.open(subjects.CAT, CatRequest(cid=key))
+            size_bytes = len(stream.whole or b"") if stream.head is None else stream.head.size_bytes
             tier = self.cache.tier_for(size_bytes)
             if redirect and (tier is None or (tier == "disk" and key not in self._passed)):
                 self._passed[key] = size_bytes
                 await stream.aclose()
                 raise NotCached(key)
-            return Source(size_bytes, _chunks(stream))
+            return Source(size_bytes, stream)
 
         return open_source
 
     async def open_to_keep(self, key: str) -> Source:
         """The file for a tier; raises TooLarge if none has room for it."""
-        source = await self.opener(key, None, redirect=False)()
+        source = await self.opener(key, redirect=False)()
         if self.cache.tier_for(source.size_bytes) is None:
             await source.aclose()
             raise TooLarge("cid", limit=source.size_bytes)
         return source
-
-    async def _open(self, ask: CatRequest) -> Stream:
-        return await self.bus.open(subjects.CAT, ask)
 
     def _is_here(self, key: str) -> bool:
         return self.cache.find(key) is not None
@@ -104,7 +108,16 @@ class Sourcing(IndexRows):
             await self.bus.request(subjects.STAT, PathRequest(cid=key))
         except NotFound:
             await self.forget([key])
+            self.note_validity(key, valid=False)
         self._doubtful.discard(key)
+
+    def note_validity(self, key: str, *, valid: bool) -> None:
+        """Tell the index whether content is there, where that is news."""
+        if self._index is None:
+            return
+        held = self._index.hot(key)
+        if held is not None and held.valid is not valid:
+            self._index.set_hot(key, valid=valid)
 
     async def forget(self, cids: list[str]) -> int:
         keys = [str(CID.parse(cid)) for cid in cids]
@@ -127,13 +140,20 @@ class Sourcing(IndexRows):
         reads, self._reads = self._reads, {}
         if reads and self._index is not None:
             now = self.now()
-            self._touch(self._index, [(cid, count, now) for cid, count in reads.items()])
+            try:
+                self._touch(self._index, [(cid, count, now) for cid, count in reads.items()])
+            except BusError:
+                log.exception("reads of %d files did not reach the index", len(reads))
 
-    def note_reads(self, index: CidIndex, accesses: list[cache.Access]) -> int:
-        self._touch(index, [(str(CID.parse(each.cid)), each.count, each.at) for each in accesses])
+    def note_reads(self, accesses: list[cache.Access]) -> None:
+        told: list[tuple[str | bytes, int, float]] = []
         for each in accesses:
-            self.cache.get_at_once(str(CID.parse(each.cid)))  # the policy hears of it too
-        return len(accesses)
+            key = str(CID.parse(each.cid))
+            told.append((key, each.count, each.at))
+            self.cache.heard(key, each.count)
+            self.near_hits += each.count
+        if self._index is not None:
+            self._touch(self._index, told)
 
     def _touch(self, index: CidIndex, accesses: list[tuple[str | bytes, int, float]]) -> None:
         """Count reads; of what is not known yet only the CID is known from now on."""
@@ -152,13 +172,16 @@ class Sourcing(IndexRows):
         }  # fmt: skip
 
 
-async def _chunks(stream: Stream) -> AsyncGenerator[bytes, None]:
-    async with stream:
-        async for chunk in stream:
-            yield chunk
-
-
-def _head(stream: Stream) -> FileHead:
-    if stream.head is None:
-        raise Unavailable("the ipfs actor's answer came without its head")
-    return stream.head
+def _place_rows(index: CidIndex, held: Mapping[str, str]) -> None:
+    """Make the storage tiers of the index those of the cache, which an earlier process had left otherwise."""
+    placed = Query.parse(
+        index.columns, filter={"storage_tier": {"$in": ["memory", "disk"]}}, select=["cid", "storage_tier"]
+    )
+    for batch in run(placed, index.snapshot()).batches():
+        for cid, tier in zip(batch["cid"].to_pylist(), batch["storage_tier"].to_pylist(), strict=True):
+            if held.get(cid, "ipfs") != tier:
+                index.set_hot(cid, tier=held.get(cid, "ipfs"))
+    for cid, tier in held.items():
+        known = index.hot(cid)
+        if known is not None and known.storage_tier != tier:
+            index.set_hot(cid, tier=tier)

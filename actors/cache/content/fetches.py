@@ -12,7 +12,7 @@ import functools
 import logging
 from typing import Protocol
 
-from ....schemas.errors import Unavailable
+from ....schemas.errors import NotCached, Unavailable
 from .arriving import Arrivals, Arriving
 from .fetch import Fetch
 from .readers import FetchReader, PassingReader, span
@@ -145,6 +145,9 @@ class Fetches:
             fetch.end(None)
         except asyncio.CancelledError:
             fetch.end(Unavailable(f"the fetch of {fetch.key} was given up"))
+        except NotCached as error:
+            self.passed_through += 1
+            fetch.end(error)
         except Exception as error:
             self.failed += 1
             fetch.end(error)

@@ -14,6 +14,8 @@ __all__ = ["ENTRY_BYTES", "LARGEST_SHARE", "Evicted", "MemoryTier"]
 ENTRY_BYTES: Final = 640
 # One entry takes at most this part of the tier: something larger would push out all that is warm.
 LARGEST_SHARE: Final = 8
+# Of many reads elsewhere, told together, the policy hears so many.
+MOST_HEARD: Final = 16
 
 
 class Evicted(NamedTuple):
@@ -63,6 +65,12 @@ class MemoryTier:
             self._policy.hit(key)
             self.stats.hits += 1
         return data
+
+    def heard(self, key: str, times: int) -> None:
+        """Content was read elsewhere; more than a few times at once make it no hotter."""
+        if key in self._values:
+            for _ in range(min(times, MOST_HEARD)):
+                self._policy.hit(key)
 
     def peek(self, key: str) -> bytes | None:
         """The content, without counting."""

@@ -131,6 +131,11 @@ class ContentCache:
             return self._demotions.get(key)
         return data
 
+    def heard(self, key: str, times: int) -> None:
+        """Content was read so often elsewhere: the policy should know, and no hit is counted."""
+        if self._memory is not None:
+            self._memory.heard(key, times)
+
     async def read(self, key: str, offset: int = 0, length: int | None = None) -> AsyncIterator[Chunk]:
         """Content, or a range of it, in pieces of at most 512 KiB.
 
