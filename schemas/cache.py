@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from .ipfs import FileHead, SizeBytes, UnixTime
 from .wire import CidText, PathText, Reply, Wire
@@ -32,6 +33,27 @@ def _from_text(given: Any) -> Any:
         raise ValueError("not JSON, or nested too deep") from None
 
 
+def _finite(given: Any) -> Any:
+    """Refuses NaN and infinity wherever they stand: JSON has no word for them, and would say null."""
+    waiting = [given]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("a number here is a finite number, neither NaN nor infinity")
+    return given
+
+
+def _no_truth(given: Any) -> Any:
+    """True is no number of rows."""
+    if isinstance(given, bool):
+        raise ValueError("not a whole number")  # noqa: TRY004  # pydantic knows ValueError alone
+    return given
+
+
 def _names_from_text(given: Any) -> Any:
     """Names in a query string, separated by commas."""
     if given is None:
@@ -45,6 +67,7 @@ ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Filter = Annotated[
     dict[str, Any] | None,
     BeforeValidator(_from_text),
+    AfterValidator(_finite),
     Field(
         description="Conditions by column, as MongoDB writes them: $eq $ne $gt $gte $lt $lte $in $nin $and "
         "$or $not $exists $contains $regex",
@@ -217,7 +240,9 @@ class CidRow(Reply):
 
 
 Fields = Annotated[
-    dict[str, Any], Field(max_length=1000, description="Values by column; times as Unix seconds")
+    dict[str, Any],
+    AfterValidator(_finite),
+    Field(max_length=1000, description="Values by column; times as Unix seconds"),
 ]
 
 
@@ -273,7 +298,7 @@ class QueryRequest(Wire):
     filter: Filter = None
     select: Names = None
     sort: Names = None
-    limit: int | None = None
+    limit: Annotated[int | None, BeforeValidator(_no_truth)] = None
     cursor: Annotated[str | None, Field(max_length=16_384)] = None
     paged: bool = False
 

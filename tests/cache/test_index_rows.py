@@ -197,6 +197,8 @@ async def test_aggregates_and_explain_answer(web, bus):
         ({"filter": {"size_bytes": "text"}}, "size_bytes"),
         ({"filter": {"filename": {"$regex": "("}}}, "filename"),
         ({"limit": 10**12}, "limit"),
+        ({"limit": True}, "limit"),
+        ({"filter": {"filename": {"$regex": "(a|b)*a(a|b){900}c"}}}, "filename"),
         ({"select": ["nothing"]}, "select"),
         ({"sort": ["nothing"]}, "sort"),
         ({"cursor": "of-another-query"}, "cursor"),
@@ -206,6 +208,16 @@ async def test_a_wrong_query_is_a_bad_request_that_names_its_part(web, ask, fiel
     status, problem, _ = await web.post("/cache/query", **ask)
     assert status == 400
     assert field in problem["field"] + problem["detail"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+async def test_what_is_no_finite_number_is_a_bad_request(web, number):
+    for path, text in (
+        ("/cache/query", f'{{"filter": {{"mimetype": {number}}}}}'),
+        ("/cache/cid/put", f'{{"cid": "{made(1)}", "metadata": {{"size_bytes": {number}}}}}'),
+    ):
+        options = {"data": text, "headers": {"Content-Type": "application/json"}}
+        assert (await web._answer("POST", path, options))[0] == 400
 
 
 async def test_a_filter_nested_ten_thousand_deep_is_a_bad_request(web):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import time
 
@@ -141,15 +142,79 @@ def test_a_filter_that_means_nothing_names_its_column(filter_, field, says):
     assert len(str(error)) < 1000
 
 
-@pytest.mark.parametrize("pattern", ["(", "a(?=b)", r"(a)\1", "a{100000}", "((a{100}){100}){100}", "[", "*"])
+@pytest.mark.parametrize("pattern", ["(", "a(?=b)", r"(a)\1", "a{2}{3}{", "[", "*", r"\pQ"])
 def test_a_pattern_that_re2_does_not_know_is_refused(pattern):
     error = _refused({"filename": {"$regex": pattern}})
     assert error.field == "filter.filename"
     assert "RE2" in error.problem
 
 
-def test_a_pattern_of_more_than_a_thousand_characters_is_refused():
-    assert _refused({"filename": {"$regex": "a" * 1001}}).limit == 1000
+@pytest.mark.parametrize(
+    ("pattern", "limit"),
+    [
+        ("a" * 257, 256),
+        ("a{201}", 200),
+        ("a{0,201}", 200),
+        ("a{201,}", 200),
+        ("(a|b)*a(a|b){900}c", 200),
+        ("((a{100}){100}){100}", 200),
+        ("(a{20}b){11}", 200),
+        ("a{100000}", 200),
+        ("(abcdef){200}", 1024),
+        (r"(\pL\d){100}", 1024),
+        (r"[\pL\pN]{20}", 1024),
+    ],
+)
+def test_a_pattern_that_costs_too_much_is_refused_with_its_limit(pattern, limit):
+    error = _refused({"filename": {"$regex": pattern}})
+    assert (error.field, error.limit) == ("filter.filename", limit)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a" * 256,
+        "a{200}",
+        "(a{20}){10}",
+        "(a|b)*a(a|b){200}c",
+        "a{0}b{1}c{0,1}" * 10,
+        "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        r"^\p{Greek}{3,}\.(?i:jpe?g)$",
+        r"\Qa{900}\E",
+        r"[a{900}]",
+        r"a\{900}",
+    ],
+)
+def test_a_pattern_within_the_limits_is_understood(pattern):
+    parse_filter({"filename": {"$regex": pattern}}, COLUMNS)
+
+
+def test_more_than_thirty_two_patterns_are_refused():
+    def several(count):
+        return {"$or": [{"filename": {"$regex": f"a{n}"}} for n in range(count)]}
+
+    parse_filter(several(32), COLUMNS)
+    error = _refused(several(33))
+    assert (error.field, error.limit) == ("filter", 32)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, json.loads("1e999")])
+@pytest.mark.parametrize("name", [*(column.name for column in COLUMNS), "properties.k"])
+def test_what_is_no_finite_number_is_refused_for_every_column(name, number):
+    operators = ("$eq", "$ne", "$gt", "$lte", "$exists", "$contains", "$regex", "$not", "$none")
+    for condition in (number, [number], *({operator: number} for operator in operators)):
+        error = _refused({name: condition})
+        assert error.field == f"filter.{name}"
+        assert "a finite number" in error.problem
+    for condition in ({"$in": [None, number]}, {"$nin": [number]}, {"$not": {"$in": [number]}}):
+        assert "a finite number" in _refused({"$not": {name: condition}}).problem
+
+
+def test_a_column_that_is_not_there_is_told_back_as_it_was_given():
+    for ask in ({"sort": ["-"]}, {"sort": ["--cid"]}, {"select": [""]}, {"sort": ["-sise"]}):
+        [[asked]] = ask.values()
+        with pytest.raises(BadRequest, match=f'no such column: "{asked}";'):
+            Query.parse(COLUMNS, **ask)
 
 
 @pytest.mark.timeout(10)

@@ -182,6 +182,10 @@ def test_what_a_query_uses_is_told():
 def test_what_is_unequal_is_not_told_as_equal():
     told = observed(Query.parse(COLUMNS, filter={"mimetype": {"$ne": "x"}, "filename": {"$exists": True}}))
     assert told.filtered == (("mimetype", "other"), ("filename", "exists"))
+    told = observed(
+        Query.parse(COLUMNS, filter={"mimetype": {"$nin": ["x", "y"]}, "source": {"$in": ["a", "b"]}})
+    )
+    assert told.filtered == (("mimetype", "other"), ("source", "in"))
 
 
 def test_the_same_request_is_understood_once():

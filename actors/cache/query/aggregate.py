@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ....schemas.errors import BadRequest
 from ..index.segment import DEAD, Snapshot
+from .deadline import WITHIN_S, Deadline
 from .execute import Piece, pieces
 from .grouping import Grouped, grouped
 from .measures import MAX_GROUPS, Aggregation, Measure
@@ -41,19 +42,21 @@ def aggregate(
     filter: object = None,  # noqa: A002
     group_by: object = None,
     aggregates: object = None,
+    within_s: float | None = WITHIN_S,
 ) -> list[dict[str, Any]]:
     """One dict for each group, by its columns in ascending order, nulls last; without groups, one dict.
 
     Sums of whole numbers are exact, of any size. Averages and extremes of no value are None. Times are Unix
     seconds. A histogram is {"edges": […], "counts": […]}, its last bin closed on both sides; what lies
     outside of given edges is not counted. Raises BadRequest as `Aggregation.parse` does, and with field
-    "group_by" and its limit for more than 10,000 groups.
+    "group_by" and its limit for more than 10,000 groups; DeadlineExceeded after `within_s` seconds.
     """
     if question is None:
         question = Aggregation.parse(
             snapshot.columns, filter=filter, group_by=group_by, aggregates=aggregates
         )
-    plans = [planned(question.filter, reader) for reader in readers(snapshot)]
+    deadline = Deadline(within_s)
+    plans = [planned(question.filter, reader) for reader in readers(snapshot, deadline)]
     measures = [_with_edges(measure, plans) for measure in question.measures]
     totals: dict[Key, list[Part]] = {}
     # What only reads values in place needs no pieces.

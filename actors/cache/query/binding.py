@@ -136,6 +136,7 @@ class _Several(Condition):
         """Tests parts in turn on the rows that are still `not until`."""
         passed = np.full(size_of(at), not until)
         for part in self.parts:
+            self.reader.deadline.check()
             if isinstance(at, slice) and part.cost_ns < CHEAP_NS:
                 passed = passed | part.mask(at) if until else passed & part.mask(at)
                 continue

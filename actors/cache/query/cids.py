@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from .reading import Reader
+from .reading import Reader, text_offsets
 
 __all__ = ["cid_key", "cid_keys", "first_after"]
 
@@ -31,8 +31,7 @@ def cid_keys(texts: pa.Array) -> pa.Array:
         return pa.array([], pa.binary())
     data = np.frombuffer(texts.buffers()[2], np.uint8)
     wide = pa.types.is_large_string(texts.type)
-    item = np.dtype(np.int64 if wide else np.int32)
-    offsets = np.frombuffer(texts.buffers()[1], item, len(texts) + 1, texts.offset * item.itemsize)
+    offsets = text_offsets(texts)
     keys, firsts = _ARRAY[data], offsets[:-1]
     old = np.flatnonzero(data[firsts] == V0)
     for start, stop in zip(offsets[old].tolist(), offsets[old + 1].tolist(), strict=True):

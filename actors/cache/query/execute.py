@@ -82,6 +82,7 @@ def pieces(
         yield Piece(0, plan.reader.rows)
         return
     for at in _ranges(plan, hasty=hasty):
+        plan.reader.deadline.check()
         if counts is not None:
             counts[0] += size_of(at)
         piece = _alive(plan.reader, _tested(plan.conditions, at, counts))
@@ -107,6 +108,7 @@ def _ranges(plan: Plan, *, hasty: bool) -> Iterator[At]:
 def _tested(conditions: list[Condition], at: At, counts: list[int] | None) -> Piece:
     piece = Piece(at.start, at.stop) if isinstance(at, slice) else Piece(0, 0, rows=at)
     for number, condition in enumerate(conditions, 1):
+        condition.reader.deadline.check()
         _narrow(piece, condition)
         count = piece.count if counts is not None or number < len(conditions) else 1
         if counts is not None:

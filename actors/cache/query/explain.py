@@ -8,27 +8,30 @@ from typing import Any
 import numpy as np
 
 from ..index.segment import Snapshot
+from .deadline import WITHIN_S, Deadline
 from .execute import pieces
 from .expression import expression
 from .filter import Node
 from .plan import Plan, planned
 from .query import Query
 from .reading import readers
-from .run import run
+from .run import hottest
 
 __all__ = ["explain"]
 
 MAX_TEXT_CHARS = 2000
 
 
-def explain(query: Query, snapshot: Snapshot) -> dict[str, Any]:
+def explain(query: Query, snapshot: Snapshot, *, within_s: float | None = WITHIN_S) -> dict[str, Any]:
     """Runs the filter of a query on every segment, without its limit, and tells what happened.
 
     `expression` is the filter for Arrow; `answered_by` is "top-heat" where the hottest rows alone give the
     answer. Of each segment: `start` (with zones `skipped` of `of`), the `steps` with their means, the
-    estimated and the actual number of rows they left, and `selected`.
+    estimated and the actual number of rows they left, and `selected`. Raises DeadlineExceeded after
+    `within_s` seconds.
     """
-    by_heat = query.by_heat and run(query, snapshot).by_heat
+    deadline = Deadline(within_s)
+    by_heat = query.by_heat and hottest(query, snapshot) is not None
     told: dict[str, Any] = {
         "expression": _text(query.whole_filter, query, snapshot),
         "answered_by": "top-heat" if by_heat else "segments",
@@ -39,7 +42,7 @@ def explain(query: Query, snapshot: Snapshot) -> dict[str, Any]:
     }
     if by_heat:
         return told | {"segments": []}
-    plans = [planned(query.whole_filter, reader) for reader in readers(snapshot)]
+    plans = [planned(query.whole_filter, reader) for reader in readers(snapshot, deadline)]
     return told | {"segments": [_segment(plan, query, snapshot) for plan in plans]}
 
 

@@ -10,19 +10,18 @@ pushed down to the leaves while reading, so that `Not` holds only leaves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from ....schemas.errors import BadRequest
 from ..columns import Columns
+from .patterns import MAX_REGEXES, PatternRefused, check_pattern
 from .values import Field, Op, Value, field_named, shortened, value_for
 
 __all__ = [
-    "EVERYTHING", "NOTHING", "MAX_CONDITIONS", "MAX_IN_VALUES", "MAX_NESTING", "MAX_REGEX_CHARS",
+    "EVERYTHING", "NOTHING", "MAX_CONDITIONS", "MAX_IN_VALUES", "MAX_NESTING",
     "And", "Compare", "Contains", "Has", "HeatLog", "In", "IsNull", "Leaf", "Matches", "Node", "Not", "Or",
     "columns_of", "negated", "parse_filter",
 ]  # fmt: skip
@@ -30,7 +29,6 @@ __all__ = [
 MAX_NESTING = 32
 MAX_CONDITIONS = 1000
 MAX_IN_VALUES = 10_000
-MAX_REGEX_CHARS = 1000
 # Scores are shown with six decimals; equal to a score is what would be shown alike.
 HALF_A_SHOWN_STEP = 5e-7
 
@@ -112,8 +110,9 @@ def parse_filter(given: object, columns: Columns) -> Node:
     """The tree of a filter; None and {} are `EVERYTHING`.
 
     Raises BadRequest(field="filter") with the limit that is broken: objects nested deeper than 32, more than
-    1000 conditions, more than 10,000 values after $in, patterns over 1000 characters; and
-    BadRequest(field="filter.<column>") for unknown columns and operators and for values of a wrong type.
+    1000 conditions or 32 patterns; and BadRequest(field="filter.<column>") for unknown columns and operators,
+    values of a wrong type, NaN and infinity, more than 10,000 values after $in, and patterns beyond
+    `check_pattern`.
     """
     if given is None:
         return EVERYTHING
@@ -147,15 +146,18 @@ def columns_of(node: Node) -> Iterator[str]:
 
 def _check_shape(given: object) -> None:
     """Bounds depth and size with a stack of its own, before anything here recurses."""
-    left, conditions = [(given, 1)], 0
+    left, conditions, patterns = [(given, 1)], 0, 0
     while left:
         value, depth = left.pop()
         if isinstance(value, Mapping):
             if depth > MAX_NESTING:
                 raise BadRequest("filter", f"is nested deeper than {MAX_NESTING} objects", limit=MAX_NESTING)
             conditions += max(1, len(value))
+            patterns += "$regex" in value
             if conditions > MAX_CONDITIONS:
                 raise BadRequest("filter", f"has more than {MAX_CONDITIONS} conditions", limit=MAX_CONDITIONS)
+            if patterns > MAX_REGEXES:
+                raise BadRequest("filter", f"has more than {MAX_REGEXES} patterns", limit=MAX_REGEXES)
             left += [
                 (inner, depth + 1) for inner in value.values() if isinstance(inner, Mapping | list | tuple)
             ]
@@ -185,7 +187,22 @@ def _entry(key: object, value: object, columns: Columns) -> Node:
     except KeyError:
         known = ", ".join(columns.names)
         raise BadRequest(f"filter.{shortened(key)}", f"no such column; there are {known}") from None
+    _check_numbers(field, value)
     return _conditions(field, value)
+
+
+def _check_numbers(field: Field, value: object) -> None:
+    """NaN and infinity are no value of any column, wherever in a condition they stand."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, Mapping):
+            left += part.values()
+        elif isinstance(part, list | tuple):
+            # As above: lists are read one level deep.
+            left += [inner for inner in part if not isinstance(inner, list | tuple)]
+        elif isinstance(part, float) and not math.isfinite(part):
+            raise field.wrong("a number here is a finite number, neither NaN nor infinity")
 
 
 def _objects(key: str, value: object) -> Sequence[object]:
@@ -277,14 +294,10 @@ def _contains(field: Field, value: object) -> Node:
 
 def _regex(field: Field, value: object) -> Node:
     pattern = cast(str, value_for(field, "gt", value))
-    if len(pattern) > MAX_REGEX_CHARS:
-        problem = f"$regex takes at most {MAX_REGEX_CHARS} characters"
-        raise field.wrong(problem, limit=MAX_REGEX_CHARS)
     try:
-        pc.match_substring_regex(pa.array([""]), pattern)
-    except pa.ArrowInvalid as error:
-        reason = str(error).removeprefix("Invalid regular expression: ")
-        raise field.wrong(f"$regex is not an RE2 pattern: {shortened(reason)}") from None
+        check_pattern(pattern)
+    except PatternRefused as refused:
+        raise field.wrong(f"$regex {shortened(refused.problem)}", limit=refused.limit) from None
     return Matches(field.name, pattern)
 
 

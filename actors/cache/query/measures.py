@@ -90,7 +90,7 @@ def _group_by(given: object, columns: Columns) -> tuple[str, ...]:
         raise BadRequest("group_by", f"takes at most {MAX_GROUP_KEYS} columns", limit=MAX_GROUP_KEYS)
     for name in given:
         if not isinstance(name, str) or name not in columns:
-            shown = shortened(name) if isinstance(name, str) else "what is not text"
+            shown = f'"{shortened(name)}"' if isinstance(name, str) else "what is not text"
             raise BadRequest("group_by", f"no such column: {shown}; there are {', '.join(columns.names)}")
         if kind_of(columns[name].type) in {"list", "map", "other"}:
             raise BadRequest("group_by", f"{name} cannot be grouped by")
@@ -120,7 +120,7 @@ def _measure(name: object, of: object, columns: Columns) -> Measure:
 
 def _field(where: str, name: object, columns: Columns) -> Field:
     if not isinstance(name, str) or name not in columns:
-        shown = shortened(name) if isinstance(name, str) else "what is not text"
+        shown = f'"{shortened(name)}"' if isinstance(name, str) else "what is not text"
         raise BadRequest(where, f"no such column: {shown}; there are {', '.join(columns.names)}")
     return field_named(columns, name)
 

@@ -46,9 +46,14 @@ def _filtered(node: Node) -> Iterator[tuple[str, str]]:
             for part in parts:
                 yield from _filtered(part)
         case Not(part):
-            yield part.column.partition(".")[0], "other" if _use(part) == "equal" else _use(part)
+            yield part.column.partition(".")[0], _use_of_negated(part)
         case _:
             yield node.column.partition(".")[0], _use(node)
+
+
+def _use_of_negated(leaf: Leaf) -> str:
+    # What all but some values have helps nobody to find rows.
+    return "other" if _use(leaf) in {"equal", "in"} else _use(leaf)
 
 
 def _use(leaf: Leaf) -> str:

@@ -116,6 +116,7 @@ def ties_by_cid(places: Places, equal: Bools, key: SortKey, readers: Sequence[Re
     tied = np.flatnonzero(np.concatenate(([False], equal)) | np.concatenate((equal, [False])))
     first = 0
     while first < len(tied):
+        readers[0].deadline.check()
         stop = min(first + CID_ROWS, len(tied))
         stop = int(np.searchsorted(groups[tied], groups[tied[stop - 1]], "right"))
         at = tied[first:stop]
@@ -245,6 +246,7 @@ def _smallest_cids(reader: Reader, rows: Rows, key: SortKey, limit: int) -> Rows
     best = rows[:0]
     step = max(CID_ROWS, limit)
     for first in range(0, len(rows), step):
+        reader.deadline.check()
         best = np.concatenate((best, rows[first : first + step]))
         if len(best) > limit:
             order = pc.array_sort_indices(cid_keys(reader.shown("cid", best)), order=_direction(key))

@@ -170,7 +170,7 @@ def _order(sort: object, columns: Columns, *, paged: bool) -> tuple[SortKey, ...
     keys: dict[str, SortKey] = {}
     for text in sort:
         name = text.removeprefix("-") if isinstance(text, str) else text
-        _check_known("sort", name, columns)
+        _check_known("sort", name, columns, given=text)
         if kind_of(columns[name].type) in {"list", "map", "other"}:
             raise BadRequest("sort", f"{name} has no order")
         keys.setdefault(name, SortKey(name, text != name))
@@ -179,9 +179,11 @@ def _order(sort: object, columns: Columns, *, paged: bool) -> tuple[SortKey, ...
     return tuple(order[: 1 + next((at for at, key in enumerate(order) if key.column == "cid"), 0)])
 
 
-def _check_known(what: str, name: object, columns: Columns) -> None:
+def _check_known(what: str, name: object, columns: Columns, *, given: object = None) -> None:
+    """Refuses what is no column, and tells it back as it was `given`."""
     if not isinstance(name, str) or name not in columns:
-        shown = shortened(name) if isinstance(name, str) else "what is not text"
+        text = name if given is None else given
+        shown = f'"{shortened(text)}"' if isinstance(text, str) else "what is not text"
         raise BadRequest(what, f"no such column: {shown}; there are {', '.join(columns.names)}")
 
 

@@ -19,9 +19,13 @@ import pyarrow.compute as pc
 from ..columns import TIERS, Columns
 from ..heat import Heat
 from ..index.segment import INVALID, PINNED, TIER_SHIFT, Rows, Segment, Snapshot
+from .deadline import Deadline
 from .values import Kind, kind_of
 
-__all__ = ["At", "Bools", "Numbers", "Reader", "milliseconds", "readers", "rows_at", "size_of"]
+__all__ = [
+    "At", "Bools", "Numbers", "Reader", "milliseconds", "number_values", "readers", "rows_at", "size_of",
+    "text_offsets", "validity",
+]  # fmt: skip
 
 Bools = npt.NDArray[np.bool_]
 # Some rows of a segment: a range, or ascending row numbers.
@@ -33,9 +37,9 @@ MAX_COUNT = np.uint32((1 << 31) - 1)
 _TIER_NAMES = pa.array([*TIERS, None], pa.string())
 
 
-def readers(snapshot: Snapshot) -> list[Reader]:
+def readers(snapshot: Snapshot, deadline: Deadline) -> list[Reader]:
     """One for each segment; they live as long as one query."""
-    return [Reader(segment, snapshot) for segment in snapshot.segments]
+    return [Reader(segment, snapshot, deadline) for segment in snapshot.segments]
 
 
 def size_of(at: At) -> int:
@@ -55,11 +59,13 @@ class Reader:
     """Reads one segment; `rows` are always ascending.
 
     A resident column is read whole and looked at in place; of another only the wanted rows are read, except
-    when a range is wanted, where the segment learns that the column is being scanned.
+    when a range is wanted, where the segment learns that the column is being scanned. `deadline` is for those
+    who read in pieces: the reader itself reads what it is asked for.
     """
 
-    def __init__(self, segment: Segment, snapshot: Snapshot) -> None:
+    def __init__(self, segment: Segment, snapshot: Snapshot, deadline: Deadline) -> None:
         self.segment = segment
+        self.deadline = deadline
         self.columns: Columns = snapshot.columns
         self.heat: Heat = snapshot.heat
         self.now_s = snapshot.now_s
@@ -184,6 +190,14 @@ def validity(array: pa.Array) -> Bools | None:
     offset = array.offset
     flat = np.frombuffer(bits, np.uint8)[offset // 8 : (offset + len(array) + 7) // 8]
     return np.unpackbits(flat, bitorder="little")[offset % 8 :][: len(array)].view(np.bool_)
+
+
+def text_offsets(texts: pa.Array) -> npt.NDArray[Any]:
+    """Where each text begins in the array's bytes, and where the last one ends."""
+    dtype = np.dtype(np.int64 if pa.types.is_large_string(texts.type) else np.int32)
+    if not len(texts):
+        return np.zeros(1, dtype)
+    return np.frombuffer(texts.buffers()[1], dtype, len(texts) + 1, texts.offset * dtype.itemsize)
 
 
 def number_values(array: pa.Array) -> npt.NDArray[Any]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ..index.segment import Snapshot
 from .cursor import Cursor
+from .deadline import Deadline
 from .order import ROW_BITS, Ordered, Places, SortKey, by_segment
 from .query import Query
 from .reading import Reader, readers
@@ -73,7 +74,7 @@ class Result:
 
     def _readers(self) -> list[Reader]:
         if self._every is None:
-            self._every = readers(self.snapshot)
+            self._every = readers(self.snapshot, Deadline())
         return self._every
 
     def _cids(self, places: Places) -> list[str]:

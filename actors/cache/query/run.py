@@ -10,6 +10,7 @@ import numpy as np
 
 from ....schemas.errors import BadRequest
 from ..index.segment import Snapshot
+from .deadline import WITHIN_S, Deadline
 from .execute import matching
 from .expression import heat_bound
 from .filter import EVERYTHING, Compare, columns_of
@@ -20,21 +21,25 @@ from .reading import Reader, readers
 from .result import Result
 from .values import field_named, shortened
 
-__all__ = ["run"]
+__all__ = ["hottest", "run"]
 
 # Segment number, row, and L.
 Spot = tuple[int, int, float]
 
 
-def run(query: Query, snapshot: Snapshot) -> Result:
-    """Finds the rows of the answer; their columns are read when they are asked for."""
+def run(query: Query, snapshot: Snapshot, *, within_s: float | None = WITHIN_S) -> Result:
+    """Finds the rows of the answer; their columns are read when they are asked for.
+
+    Raises DeadlineExceeded when they are not found within `within_s` seconds (None: however long it takes),
+    and BadRequest for a query of columns that are no more.
+    """
     if query.columns is not snapshot.columns:
         _check_columns(query, snapshot)
     if query.by_heat:
-        result = _hottest(query, snapshot)
+        result = hottest(query, snapshot)
         if result is not None:
             return result
-    every = readers(snapshot)
+    every = readers(snapshot, Deadline(within_s))
     plans = [planned(query.whole_filter, reader) for reader in every]
     if not query.order:
         return _any_order(query, snapshot, every, plans)
@@ -69,22 +74,22 @@ def _any_order(query: Query, snapshot: Snapshot, every: list[Reader], plans: lis
     return Result(query, snapshot, Ordered(places), ascending=True, every=every)
 
 
-def _hottest(query: Query, snapshot: Snapshot) -> Result | None:
-    """The answer from the top-heat structure; None where it cannot give the whole of it."""
+def hottest(query: Query, snapshot: Snapshot) -> Result | None:
+    """The answer from the top-heat structure to a query `by_heat`; None where it cannot give all of it."""
     limit = cast(int, query.limit)
-    hottest = snapshot.hottest(limit + 1)
-    if hottest is None:
+    spots = snapshot.hottest(limit + 1)
+    if spots is None:
         return None
     if query.filter is not EVERYTHING and query.filter != EVERYTHING:
         bound = heat_bound(cast(Compare, query.filter), snapshot.heat, snapshot.now_s)
         if isinstance(bound, bool):
             return None
         log, inclusive = float(bound[1]), bound[0] == "gte"
-        hottest = [spot for spot in hottest if spot[2] > log or (inclusive and spot[2] == log)]
+        spots = [spot for spot in spots if spot[2] > log or (inclusive and spot[2] == log)]
     if not query.order:
-        found = sorted([segment << ROW_BITS | row for segment, row, _ in hottest[:limit]])
+        found = sorted([segment << ROW_BITS | row for segment, row, _ in spots[:limit]])
         return Result(query, snapshot, Ordered(np.array(found, np.int64)), ascending=True, by_heat=True)
-    return _hottest_first(query, snapshot, hottest)
+    return _hottest_first(query, snapshot, spots)
 
 
 def _hottest_first(query: Query, snapshot: Snapshot, hottest: Sequence[Spot]) -> Result | None:
@@ -95,6 +100,6 @@ def _hottest_first(query: Query, snapshot: Snapshot, hottest: Sequence[Spot]) ->
     places = np.array([segment << ROW_BITS | row for segment, row, _ in hottest[:limit]], np.int64)
     if len(set(logs)) < len(logs):
         equal = np.array([log == next_ for log, next_ in pairwise(logs)], np.bool_)
-        places = ties_by_cid(places, equal, query.order[-1], readers(snapshot))
+        places = ties_by_cid(places, equal, query.order[-1], readers(snapshot, Deadline()))
     last = (logs[-1],) if logs else ()
     return Result(query, snapshot, Ordered(places, last), more=len(hottest) > limit, by_heat=True)

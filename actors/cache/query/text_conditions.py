@@ -5,6 +5,7 @@ Text of few values is compared once for each value of its dictionary, and then b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, cast
 
@@ -16,9 +17,11 @@ from ..columns import TIERS
 from ..index.segment import TIER_SHIFT
 from .cids import cid_key, cid_keys, first_after
 from .condition import CID_NS, CODE_NS, FILE_NS, NESTED_NS, NUMBER_NS, REGEX_NS, TEXT_NS, Condition
+from .deadline import Deadline
 from .expression import COMPARISONS, holds_text
 from .filter import Compare, Has, In, IsNull, Leaf, Matches
-from .reading import At, Bools, Reader, rows_at, size_of, validity
+from .patterns import written_out
+from .reading import At, Bools, Reader, rows_at, size_of, text_offsets, validity
 
 __all__ = [
     "BeyondCondition",
@@ -29,6 +32,11 @@ __all__ = [
     "TextCondition",
     "TierCondition",
 ]
+
+
+# Patterns are the slow conditions: up to some 40 ns for each byte of text and character of the pattern.
+REGEX_ROWS, REGEX_BYTES = 8192, 4 << 20
+PLAIN_BYTES = 64 << 20
 
 
 class CodesCondition(Condition):
@@ -50,7 +58,8 @@ class CodesCondition(Condition):
 
     @cached_property
     def _passing(self) -> Bools:
-        return _answers(cast(Leaf, self.node), self.reader.whole(cast(Leaf, self.node).column).dictionary)
+        leaf = cast(Leaf, self.node)
+        return _answers(leaf, self.reader.whole(leaf.column).dictionary, self.reader.deadline)
 
     @cached_property
     def _hits(self) -> npt.NDArray[np.int64]:
@@ -75,16 +84,37 @@ class TierCondition(CodesCondition):
 
     @cached_property
     def _passing(self) -> Bools:
-        return np.append(_answers(cast(Leaf, self.node), pa.array(TIERS)), False)
+        return np.append(_answers(cast(Leaf, self.node), pa.array(TIERS), self.reader.deadline), False)
 
     def mask(self, at: At) -> Bools:
         return self._of_codes((self.reader.hot.flags[at] >> TIER_SHIFT) & 3)
 
 
-def _answers(leaf: Leaf, texts: pa.Array) -> Bools:
+def _answers(leaf: Leaf, texts: pa.Array, deadline: Deadline) -> Bools:
     """A condition on text for each of some texts; false for nulls."""
-    passed = holds_text(leaf, texts)
-    return np.asarray(passed.fill_null(False).to_numpy(zero_copy_only=False), np.bool_)
+    parts = []
+    for some in _portions(leaf, texts):
+        deadline.check()
+        passed = holds_text(leaf, some).fill_null(False)
+        parts.append(np.asarray(passed.to_numpy(zero_copy_only=False), np.bool_))
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _portions(leaf: Leaf, texts: pa.Array) -> Iterator[pa.Array]:
+    """The texts so many at a time (at least one) that a portion takes some tenths of a second at most."""
+    max_rows, max_bytes = len(texts), PLAIN_BYTES
+    if isinstance(leaf, Matches):
+        max_rows, max_bytes = REGEX_ROWS, REGEX_BYTES // max(1, written_out(leaf.pattern).size)
+    ends, first = text_offsets(texts), 0
+    while first < len(texts):
+        # In the offsets' own type: another one would have all of them copied for each search.
+        end = ends.dtype.type(min(int(ends[first]) + max_bytes, int(ends[-1])))
+        full = int(np.searchsorted(ends, end, "right")) - 1
+        stop = min(len(texts), max(first + 1, min(full, first + max_rows)))
+        yield texts.slice(first, stop - first)
+        first = stop
+    if not len(texts):
+        yield texts
 
 
 class TextCondition(Condition):
@@ -111,8 +141,8 @@ class TextCondition(Condition):
         leaf = cast(Leaf, self.node)
         texts = self.reader.text(leaf.column, at)
         if not isinstance(texts.type, pa.DictionaryType):
-            return _answers(leaf, texts)
-        answers = np.append(_answers(leaf, texts.dictionary), False)
+            return _answers(leaf, texts, self.reader.deadline)
+        answers = np.append(_answers(leaf, texts.dictionary, self.reader.deadline), False)
         return cast(Bools, answers[texts.indices.fill_null(len(texts.dictionary)).to_numpy()])
 
 
@@ -132,7 +162,7 @@ class ListCondition(Condition):
         lists = self.reader.arrow(self._leaf.column, at)
         offsets = lists.offsets.to_numpy()
         texts = lists.values.slice(offsets[0], offsets[-1] - offsets[0])
-        hits = _answers(Compare(self._leaf.column, "eq", self._leaf.text), texts)
+        hits = _answers(Compare(self._leaf.column, "eq", self._leaf.text), texts, self.reader.deadline)
         before = np.concatenate(([0], np.cumsum(hits)))
         offsets = offsets - offsets[0]
         passed = cast(Bools, before[offsets[1:]] > before[offsets[:-1]])

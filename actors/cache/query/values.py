@@ -144,7 +144,7 @@ def _real(field: Field, op: Op, value: object) -> float:
 
 def _check_finite(field: Field, value: float) -> None:
     if not math.isfinite(value):
-        raise field.wrong("is compared with finite numbers, not NaN or infinity")
+        raise field.wrong("is compared with a finite number, neither NaN nor infinity")
 
 
 def _bool(field: Field, op: Op, value: object) -> bool:
