@@ -28,9 +28,9 @@ check: types
     PYTHONPATH=typings {{bin}}/lint-imports --no-cache
     MYPYPATH=typings {{bin}}/mypy -p cidbus
 
-# The whole test suite; `just test -m 'not slow'` for the quick part.
+# The whole test suite on all cores; `just test -m 'not slow'` for the quick part.
 test *options:
-    {{bin}}/pytest {{options}}
+    {{bin}}/pytest -n auto {{options}}
 
 # Measure ratios against the limits; prints the table that the README quotes.
 bench *options:
