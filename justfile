@@ -30,7 +30,7 @@ check: types
 
 # The whole test suite on all cores; `just test -m 'not slow'` for the quick part.
 test *options:
-    {{bin}}/pytest -n auto {{options}}
+    {{bin}}/pytest -n logical {{options}}
 
 # Measure ratios against the limits; prints the table that the README quotes.
 bench *options:

@@ -19,7 +19,7 @@ from .hot import MAX_COUNT
 from .keys import by_width, key_of, text_of
 from .log import Kind
 from .records import accesses_of, encode_keys, encode_rows, encode_states
-from .rows import HotState, Static, given_hot, static_values
+from .rows import HotState, Static, check_fits, given_hot, static_values
 from .text import Cids, decode_cids
 
 __all__ = ["delete", "put_many", "set_hot", "touch", "touch_weighted", "update"]
@@ -44,6 +44,7 @@ def _checked(engine: Engine, row: Mapping[str, object]) -> tuple[bytes, Static, 
     if not isinstance(cid, str):
         raise BadRequest("cid", "every row needs one, as text")
     key, static = key_of(cid), static_values(row, engine.shared.columns)
+    check_fits(cid, static, engine.shared.columns)
     given_hot(HotState(), row, engine.shared.heat, 0.0)
     return key, static, row
 
@@ -91,6 +92,7 @@ def update(engine: Engine, key: bytes, given: Mapping[str, object]) -> None:
             if columns[name].kind == "static" and value is None:
                 static.pop(columns[name].number, None)
         static |= changed
+        check_fits(text_of(key), static, columns)
         if any(columns[name].kind == "static" for name in given):
             _put(engine, [(key, static, given)])
         else:

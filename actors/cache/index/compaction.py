@@ -51,6 +51,7 @@ def flush(engine: Engine) -> bool:
     """Write the rows outside runs as a run; says whether there were any. Committed by the caller."""
     with engine.lock:
         generations = [generation for generation in engine.core.generations if generation.rows]
+        capacity = generations[-1].capacity if generations else 0
         for generation in generations:
             generation.capacity = generation.rows
             generation.table.watch = []
@@ -67,6 +68,11 @@ def flush(engine: Engine) -> bool:
                     run.table.overwrite(new_rows[changed], generation.table.columns, changed)
                 run.is_saved = not run.table.dirty
             engine.core.swap([], [] if run is None else [run], generations)
+    except BaseException:
+        with engine.lock:  # nothing has come of it: go on filling the youngest
+            if engine.core.generations[-1:] == generations[-1:]:
+                generations[-1].capacity = capacity
+        raise
     finally:
         for generation in generations:
             generation.table.watch = None

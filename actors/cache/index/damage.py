@@ -29,10 +29,12 @@ class Damages:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], Damage] = {}
         self._settled: list[Damage] = []
+        self._met: list[str] = []
 
     def found(self, file: str, part: str) -> DamagedIndex:
         """The error to raise for a part that does not match its checksum; it is remembered."""
         self._open[file, part] = Damage(file, part, repaired=False)
+        self._met.append(file)
         return DamagedIndex(file, part)
 
     def settle(self, damage: Damage) -> Damage:
@@ -44,6 +46,16 @@ class Damages:
             self._open[damage.file, damage.part] = damage
         self._settled.append(damage)
         return damage
+
+    def take_met(self) -> list[str]:
+        """The files in which damage was found since this was asked last."""
+        met, self._met = list(dict.fromkeys(self._met)), []
+        return met
+
+    def forget(self, folder: str) -> None:
+        """A run is gone, with whatever was open of its files."""
+        for place in [place for place in self._open if place[0].startswith(f"{folder}/")]:
+            del self._open[place]
 
     @property
     def unrepaired(self) -> list[Damage]:

@@ -73,6 +73,9 @@ class Engine:
     open_runs: WeakValueDictionary[int, Run] = field(default_factory=WeakValueDictionary)
     # Each scale of heat with the record from which on it holds.
     scales: list[tuple[int, Heat]] = field(default_factory=list)
+    # Whether files were written by other names than the manifest on the disk has them: nothing may go then.
+    uncommitted: bool = False
+    mended: bool = False
     saved_s: float = field(default_factory=time.monotonic)
 
     def open_run(self, entry: RunEntry) -> Run:
@@ -82,6 +85,7 @@ class Engine:
         except DamagedIndex:
             mend(RunFiles(self.folder, entry, self.shared))
             run = Run(self.folder, entry, self.shared)
+            self.mended = True
             run.table.dirty = True  # so that the next checkpoint commits what was repaired
         self.open_runs[entry.number] = run
         return run
@@ -96,25 +100,47 @@ class Engine:
         shared, layout = self.shared, self.manifest.layout
         return RunWriter(self.folder, number, layout, shared.columns, shared.heat, now_s, shapes)
 
+    def discard_unfinished(self) -> None:
+        """Delete the run that a writer has not finished: it may be what fills the disk."""
+        number = self.manifest.next_run - 1
+        named = {entry.number for entry in self.manifest.runs} | {run.entry.number for run in self.core.runs}
+        if number not in named and number not in self.open_runs:
+            shutil.rmtree(run_folder(self.folder, number), ignore_errors=True)
+
+    def set_aside(self, number: int) -> None:
+        """Move the files of a run that is beyond repair into `damaged/`."""
+        source, target = run_folder(self.folder, number), self.folder / "damaged"
+        if source.exists():
+            target.mkdir(mode=0o700, exist_ok=True)
+            step("rename")
+            source.replace(target / f"{source.name}-{time.time_ns()}")
+
     def save_hot(self, run: Run) -> None:
         """Write a run's hot columns anew, a part at a time while changes wait."""
         entry, table = run.entry, run.table
         columns = table.columns  # checked: what is damaged must not be written with a good checksum
         name = f"hot.{int(entry.hot.name.split('.')[1]) + 1}"
-        writer, boundaries = HotFileWriter(run.folder / name, run.rows), []
+        boundaries = []
         table.dirty = False
-        for start in range(0, run.rows, HOT_PART_ROWS):
-            with self.lock:
-                part = _copy(columns, start, start + HOT_PART_ROWS)
-                boundaries.append(self.log.next)
-            writer.append(part)
-        dead = writer.finish()
+        try:
+            writer = HotFileWriter(run.folder / name, run.rows)
+            for start in range(0, run.rows, HOT_PART_ROWS):
+                with self.lock:
+                    part = _copy(columns, start, start + HOT_PART_ROWS)
+                    boundaries.append(self.log.next)
+                writer.append(part)
+            dead = writer.finish()
+        except BaseException:
+            table.dirty = True
+            (run.folder / name).unlink(missing_ok=True)
+            raise
         entry.hot, entry.boundaries, entry.dead = hot_file_entry(run, name), boundaries, dead
         run.is_saved = True
 
     def commit(self) -> None:
         """Make the present set of runs the durable state, and delete what it no longer needs."""
         manifest, core = self.manifest, self.core
+        self.uncommitted = True
         for run in core.runs:
             if not run.is_saved:
                 self.save_hot(run)
@@ -133,6 +159,7 @@ class Engine:
             scale = self._scale_at(manifest.replay_from)
             manifest.half_life_s, manifest.epoch_s = scale.half_life_s, scale.epoch_s
         write_manifest(self.folder, manifest)
+        self.uncommitted = False
         with self.lock:
             self.log.drop_before(manifest.replay_from)
         self.tidy()
@@ -144,6 +171,8 @@ class Engine:
 
     def tidy(self) -> None:
         """Delete the files that the manifest does not name, but for those that a snapshot may still read."""
+        if self.uncommitted:
+            return
         named = {run_folder(self.folder, entry.number).name: entry for entry in self.manifest.runs}
         for path in self.folder.glob("run-*"):
             entry = named.get(path.name)
@@ -152,10 +181,12 @@ class Engine:
                     step("unlink")
                     shutil.rmtree(path)
                 continue
-            for file in path.glob("hot.*"):
-                if file.name != entry.hot.name:
-                    step("unlink")
-                    file.unlink()
+            names = {entry.hot.name, entry.keys.name, entry.chunks.name}
+            for kind in ("hot.*", "keys*", "chunks*"):
+                for file in path.glob(kind):
+                    if file.name not in names:
+                        step("unlink")
+                        file.unlink()
         for path in self.folder.rglob("*.tmp"):
             path.unlink()
 

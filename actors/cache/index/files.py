@@ -6,12 +6,16 @@ and manifests are synced to the disk before anything names them.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import xxhash
+
+from ....schemas.errors import StorageFull
 
 __all__ = [
     "checksum",
@@ -21,6 +25,7 @@ __all__ = [
     "step",
     "sync_file",
     "sync_folder",
+    "telling_full",
     "view_of",
     "write_all",
 ]
@@ -33,6 +38,17 @@ def step(name: str) -> None:
     """A durable step of this name is about to be made."""
     if on_step is not None:
         on_step(name)
+
+
+@contextmanager
+def telling_full() -> Iterator[None]:
+    """A disk that is full, or all of a quota used, is StorageFull to the caller."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull("the index's disk is full") from error
+        raise
 
 
 def write_all(fd: int, data: bytes | bytearray | memoryview, at: int | None = None) -> None:
@@ -52,6 +68,9 @@ def fill(path: Path, data: bytes) -> None:
     try:
         write_all(fd, data)
         os.fsync(fd)
+    except OSError:
+        temporary.unlink()
+        raise
     finally:
         os.close(fd)
     replace(temporary, path)

@@ -74,8 +74,17 @@ class HotFileWriter:
         trailer = checksum(sums + self._rows.to_bytes(8, "little")).to_bytes(8, "little") + MAGIC
         write_all(self._fd, sums + trailer, self._places["dead"][1])
         os.fsync(self._fd)
-        os.close(self._fd)
+        self._close()
         return int(dead.sum())
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        # A writer that failed is not finished.
+        self._close()
 
 
 class HotFile:

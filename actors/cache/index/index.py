@@ -56,8 +56,11 @@ class CidIndex:
     def open(
         cls, folder: Path, options: IndexOptions = DEFAULTS, *, clock: Callable[[], float] = time.time
     ) -> Self:
-        """Open or create; raises Conflict if another process has it open, DamagedIndex if no manifest is
-        good."""
+        """Open or create; raises Conflict if another process has it open.
+
+        Where no manifest is good, the old files are moved into `damaged-<unix time>/`, and the index begins
+        with the rows that their Parquet files still have. That is logged, and in `stats()["damaged"]`.
+        """
         return cls(open_engine(folder, options, clock))
 
     def close(self) -> None:
@@ -190,7 +193,7 @@ class CidIndex:
         `cid` is text or binary; other columns are those of the index. Of rows with one CID the last counts.
         Raises BadRequest.
         """
-        with self._engine.upkeep:
+        with self._engine.upkeep, upkeep.writing(self._engine):
             return ingest(self._engine, table)
 
     def export_batches(self) -> Iterator[pa.RecordBatch]:
@@ -214,11 +217,17 @@ class CidIndex:
         return upkeep.compact(self._engine, full=full)
 
     def tend(self) -> None:
-        """Do what is due: checkpoint, a compaction step, a new epoch of heat."""
+        """Do what is due: repair what readers found damaged, checkpoint, a compaction step, a new epoch of
+        heat."""
+        verify.heal(self._engine)
         upkeep.tend(self._engine)
 
     def verify(self) -> list[Damage]:
-        """Read every file, repair what can be, and say what was found."""
+        """Read every file, repair what can be, and say what was found.
+
+        Rows that cannot be read or named any more are lost and counted; everything else reads again after
+        this. A run of which nothing is left is dropped, its files moved into `damaged/`.
+        """
         return verify.verify(self._engine)
 
     def set_layout(self, layout: Layout) -> None:

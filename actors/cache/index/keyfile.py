@@ -105,7 +105,16 @@ class KeyFileWriter:
         trailer = len(directory).to_bytes(8, "little") + checksum(directory).to_bytes(8, "little") + MAGIC
         write_all(self._fd, sums + directory + trailer, at)
         os.fsync(self._fd)
-        os.close(self._fd)
+        self._close()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        # A writer that failed is not finished.
+        self._close()
 
 
 def _aligned(size: int) -> int:

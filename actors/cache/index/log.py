@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .damage import Damage, Damages
-from .files import step, sync_folder, write_all
+from .files import step, sync_folder, telling_full, write_all
 
 __all__ = ["Kind", "Log", "Record"]
 
@@ -46,6 +46,7 @@ class Log:
     def __init__(self, folder: Path, damages: Damages) -> None:
         self._folder, self._damages = folder, damages
         self._fd: int | None = None
+        self._end = 0  # of the last whole record in the open file
         self._file = max(self._numbers(), default=0)
         self.size_bytes = sum(self._path(number).stat().st_size for number in self._numbers())
         self._firsts: dict[int, int] = {}
@@ -112,8 +113,15 @@ class Log:
         return found
 
     def append(self, kind: Kind, *parts: bytes | memoryview) -> int:
-        """Write one record and say its number; after this the change is acknowledged."""
+        """Write one record and say its number; after this the change is acknowledged.
+
+        Raises StorageFull; nothing of the record is left then.
+        """
         payload = b"".join(parts)
+        with telling_full():
+            return self._append(kind, payload)
+
+    def _append(self, kind: Kind, payload: bytes) -> int:
         if self._fd is None:
             self._start()
         number = self.next
@@ -122,11 +130,19 @@ class Log:
         try:
             write_all(self._fd, record)  # type: ignore[arg-type]
         except OSError:
-            self.rotate()  # what was written of it is the torn end of that file
+            self._cut_off()
             raise
+        self._end += len(record)
         self.next = number + 1
         self.size_bytes += HEADER.size + len(payload)
         return number
+
+    def _cut_off(self) -> None:
+        """Take back what was written of a record."""
+        try:
+            os.ftruncate(self._fd, self._end)  # type: ignore[arg-type]
+        except OSError:
+            self.rotate()  # it is the torn end of that file then
 
     def rotate(self) -> None:
         """Go on in a new file, so that this one can be deleted some day."""
@@ -157,11 +173,17 @@ class Log:
         self.rotate()
 
     def _start(self) -> None:
+        path = self._path(self._file + 1)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        try:
+            write_all(fd, MAGIC + self.next.to_bytes(8, "little"))
+            sync_folder(self._folder)
+        except OSError:
+            os.close(fd)
+            path.unlink()
+            raise
         self._file += 1
-        self._firsts[self._file] = self.next
-        self._fd = os.open(self._path(self._file), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        write_all(self._fd, MAGIC + self.next.to_bytes(8, "little"))
-        sync_folder(self._folder)
+        self._firsts[self._file], self._fd, self._end = self.next, fd, 16
 
     def _path(self, number: int) -> Path:
         return self._folder / f"log.{number:08d}"

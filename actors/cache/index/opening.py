@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ....schemas.errors import Conflict
+from ....schemas.errors import Conflict, DamagedIndex
 from ..columns import BUILT_IN, Columns
 from ..heat import Heat
 from .core import Core
-from .damage import Damages
+from .damage import Damage, Damages
 from .engine import Engine, IndexOptions
+from .files import sync_folder
 from .log import Log
-from .manifest import Manifest, read_manifest, write_manifest
+from .manifest import COPIES, Manifest, read_manifest, write_manifest
+from .rebuilding import rebuild
 from .recovery import recover
+from .run import Run
+from .runfiles import run_folder
 from .store import GROUPS_ONE_IN, Decoded, Shared
 from .upkeep import checkpoint, rescale
 
 __all__ = ["close_engine", "open_engine"]
+
+log = logging.getLogger(__name__)
 
 
 def open_engine(folder: Path, options: IndexOptions, clock: Callable[[], float]) -> Engine:
@@ -59,7 +67,11 @@ def _hold(folder: Path) -> int:
 
 def _open(folder: Path, options: IndexOptions, clock: Callable[[], float], held: int) -> Engine:
     damages = Damages()
-    manifest = read_manifest(folder, damages)
+    lost: Path | None = None
+    try:
+        manifest = read_manifest(folder, damages)
+    except DamagedIndex:
+        manifest, lost = None, _moved_aside(folder)
     if manifest is None:
         manifest = Manifest(half_life_s=options.half_life_s, epoch_s=clock(), layout=options.layout)
         write_manifest(folder, manifest)
@@ -70,14 +82,61 @@ def _open(folder: Path, options: IndexOptions, clock: Callable[[], float], held:
     core, log = Core(shared, options.flush_rows), Log(folder, damages)
     engine = Engine(folder, options, clock, shared, core, log, manifest, held=held)
     engine.scales = [(0, heat)]
-    runs = [engine.open_run(entry) for entry in manifest.runs]
+    runs = _opened_runs(engine)
     if runs:
         core.swap([], runs)
     engine.tidy()
     recover(engine)
+    if lost is not None:
+        _begin_anew(engine, lost)
     if shared.heat.half_life_s != options.half_life_s:
         rescale(engine, options.half_life_s)
     return engine
+
+
+def _opened_runs(engine: Engine) -> list[Run]:
+    """The runs of the manifest; one that is beyond repair is moved aside and gone."""
+    manifest, runs, gone = engine.manifest, [], []
+    for entry in manifest.runs:
+        try:
+            runs.append(engine.open_run(entry))
+        except DamagedIndex as error:
+            engine.set_aside(entry.number)
+            gone.append(entry)
+            name, rows = run_folder(engine.folder, entry.number).name, entry.rows - entry.dead
+            lost = f"{rows} rows lost; its files are in damaged/"
+            log.log(logging.ERROR, "%s is beyond repair (%s): %s", name, error, lost)
+            damage = Damage(name, "the whole run", True, rows, "beyond repair; its files are in damaged/")
+            engine.shared.damages.settle(damage)
+            engine.shared.damages.forget(name)
+    if gone or engine.mended:
+        manifest.runs = [entry for entry in manifest.runs if entry not in gone]
+        write_manifest(engine.folder, manifest)
+    return runs
+
+
+def _moved_aside(folder: Path) -> Path:
+    """Move everything but the lock into a folder of this moment; the manifests last, which say it is due."""
+    at_s = int(time.time())
+    while (target := folder / f"damaged-{at_s}").exists():
+        at_s += 1
+    target.mkdir(mode=0o700)
+    paths = [
+        path for path in folder.iterdir() if path.name != "lock" and not path.name.startswith("damaged-")
+    ]
+    for path in sorted(paths, key=lambda path: path.name in COPIES):
+        path.replace(target / path.name)
+    sync_folder(target)
+    sync_folder(folder)
+    return target
+
+
+def _begin_anew(engine: Engine, lost: Path) -> None:
+    rows = rebuild(engine, lost)
+    note = f"the old files are in {lost}; {rows} rows were read from its Parquet files, the log's are lost"
+    log.error("both manifests of the CID index at %s are damaged: %s", engine.folder, note)
+    damages = engine.shared.damages
+    damages.settle(Damage(COPIES[0], "both copies", True, 0, note))
 
 
 def _with_new(columns: Columns) -> Columns:

@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from ....schemas.errors import DamagedIndex
 from .damage import Damage
 from .engine import Engine
-from .files import file_checksum
 from .keyfile import BLOCK_ROWS
-from .mending import SINCE, logs_of, write_keys_anew
+from .mending import SINCE, is_whole, logs_of, mend_chunks, write_keys_anew
 from .run import Run
 from .segment import DEAD
 
-__all__ = ["repair_holders", "repair_hot", "repair_keys"]
+__all__ = ["repair_holders", "repair_hot", "repair_run"]
 
 
 def repair_holders(engine: Engine) -> list[Damage]:
     """Repair the key and hot files of all runs where they are damaged."""
     found = []
     for run in engine.core.runs:
-        found += repair_keys(engine, run)
-        found += repair_hot(engine, run)
+        found += repair_run(engine, run)
     return found
 
 
-def repair_keys(engine: Engine, run: Run) -> list[Damage]:
-    """Write a damaged key file anew from the CIDs in Parquet."""
+def repair_run(engine: Engine, run: Run) -> list[Damage]:
+    """Repair chunks, keys and hot columns; rows whose keys are lost are dead after this.
+
+    Raises DamagedIndex if the run is beyond repair.
+    """
+    settle, name = engine.shared.damages.settle, f"{run.folder.name}/{run.entry.keys.name}"
+    chunks = mend_chunks(run.parquet)
+    found = [] if chunks is None else [chunks]
+    engine.uncommitted |= chunks is not None
+    if is_whole(run.folder, run.entry.keys):
+        return found + repair_hot(engine, run)
     path = run.folder / run.entry.keys.name
-    name = f"{run.folder.name}/{path.name}"
-    if path.exists() and file_checksum(path) == (run.entry.keys.size, run.entry.keys.checksum):
-        return []
-    try:
-        write_keys_anew(run.parquet)
-    except DamagedIndex:
-        return [engine.shared.damages.settle(Damage(name, "content", False, run.rows))]
-    repaired = file_checksum(path) == (run.entry.keys.size, run.entry.keys.checksum)
+    # Whoever reads a map of a file that has become shorter is killed.
+    is_mapped = path.exists() and path.stat().st_size >= run.entry.keys.size
+    lost = np.flatnonzero(write_keys_anew(run.parquet, run.keys if is_mapped else None))
+    engine.uncommitted = True
     run.open_keys()
-    engine.core.find_anew()
-    return [engine.shared.damages.settle(Damage(name, "content", repaired))]
+    with engine.lock:
+        engine.core.find_anew()
+        engine.core.located.clear()
+    hot = repair_hot(engine, run)
+    killed = _kill_lost(engine, run, lost)
+    repaired = is_whole(run.folder, run.entry.keys)
+    return [*found, settle(Damage(name, "content", repaired, killed)), *hot]
+
+
+def _kill_lost(engine: Engine, run: Run, lost: npt.NDArray[np.int64]) -> int:
+    """Rows that nobody can name; gives how many of them were alive."""
+    if not len(lost):
+        return 0
+    with engine.lock:
+        alive = lost[run.table.are_alive(lost)]
+        engine.core.kill(run.table, alive)
+        run.table.dirty = True
+        run.is_saved = False  # so that no commit names the new key file without these being dead
+    return len(alive)
 
 
 def repair_hot(engine: Engine, run: Run) -> list[Damage]:

@@ -15,10 +15,11 @@ from math import exp
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from ....schemas.errors import BadRequest
-from ..columns import TIERS, Columns
+from ..columns import BUILT_IN, TIERS, Columns
 from ..heat import Heat
 from .hot import MAX_COUNT, HotTable
 from .segment import DEAD, INVALID, PINNED, TIER_SHIFT
@@ -27,6 +28,7 @@ __all__ = [
     "HotRow",
     "HotState",
     "Static",
+    "check_fits",
     "check_name",
     "check_type",
     "given_hot",
@@ -41,9 +43,14 @@ Static = dict[int, Any]
 # Gives the kept form of a value of a column, by name and type; raises BadRequest.
 Check = Callable[[str, object, pa.DataType], Any]
 
-MAX_TEXT_BYTES = 1 << 20
+# A whole row fits into a message.
+MAX_ROW_BYTES = 262_144
+MAX_TEXT_CHARS = 16_384
+MAX_ITEMS, MAX_ITEM_CHARS = 1_000, 1_024  # lists
+MAX_ENTRIES, MAX_KEY_CHARS, MAX_VALUE_CHARS = 1_000, 256, 4_096  # maps
+# In JSON a character takes no more bytes than this.
+JSON_CHAR_BYTES = 6
 MAX_FLOAT32 = float(np.finfo(np.float32).max)
-MAX_ITEMS = 10_000
 MAX_TIME_S = 253_402_300_799  # the end of the year 9999
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -97,7 +104,7 @@ def given_hot(state: HotState, row: Mapping[str, object], heat: Heat, now_s: flo
         if value is None:
             continue
         if name == "last_accessed":
-            last_s = max(0.0, _seconds(name, value))
+            last_s = _seconds(name, value)
         elif name == "access_count":
             count = _integer(name, value, 0, MAX_COUNT)
         elif name == "heat_score":
@@ -121,9 +128,9 @@ def _heat(value: object, heat: Heat, now_s: float) -> float:
 
 def with_tier(flags: int, value: object) -> int:
     """Flags with another storage tier."""
-    if value not in TIERS:
+    if not isinstance(value, str) or value not in TIERS:
         raise BadRequest("storage_tier", f"must be one of {', '.join(TIERS)}")
-    return flags & ~(3 << TIER_SHIFT) | TIERS.index(str(value)) << TIER_SHIFT
+    return flags & ~(3 << TIER_SHIFT) | TIERS.index(value) << TIER_SHIFT
 
 
 def with_flag(flags: int, name: str, value: object) -> int:
@@ -149,13 +156,38 @@ def static_values(row: Mapping[str, object], columns: Columns) -> Static:
     return values
 
 
+def check_fits(cid: str, static: Static, columns: Columns) -> None:
+    """Raises BadRequest if a whole row would be too large for a message."""
+    chars = len(cid)
+    for value in static.values():
+        if isinstance(value, str):
+            chars += len(value)
+        elif isinstance(value, list):
+            chars += sum(
+                sum(map(_chars, item)) if isinstance(item, tuple) else _chars(item) for item in value
+            )
+    if chars * JSON_CHAR_BYTES < MAX_ROW_BYTES // 2:
+        return
+    size = len(orjson.dumps(whole_row(cid, static, LARGEST_HOT, columns)))
+    if size > MAX_ROW_BYTES:
+        problem = f"the whole row takes {size} bytes as JSON, more than {MAX_ROW_BYTES}"
+        raise BadRequest("metadata", problem, limit=MAX_ROW_BYTES)
+
+
+def _chars(value: object) -> int:
+    return len(value) + 2 if isinstance(value, str) else 8
+
+
+LARGEST_HOT = HotRow(1e-300 / 3, MAX_COUNT, float(MAX_TIME_S), False, False, "memory")
+
+
 @lru_cache(maxsize=4)
 def _plan(columns: Columns) -> dict[str, tuple[int, Check | None, pa.DataType]]:
     """By name: the number (0 if the column is not static), what checks a value, and the type."""
     return {
         column.name: (
             column.number if column.kind == "static" else 0,
-            _CHECKS.get(column.type.id),
+            _size if column.number == SIZE_COLUMN else _CHECKS.get(column.type.id),
             column.type,
         )
         for column in columns
@@ -202,15 +234,21 @@ def _seconds(name: str, value: object) -> float:
     if isinstance(value, datetime):
         value = (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
     seconds = _number(name, value)
-    if not -MAX_TIME_S <= seconds <= MAX_TIME_S:
-        raise BadRequest(name, "not a time in Unix seconds", limit=MAX_TIME_S)
+    if not 0 <= seconds <= MAX_TIME_S:
+        raise BadRequest(name, f"must be Unix seconds between 0 and {MAX_TIME_S}", limit=MAX_TIME_S)
     return seconds
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest(name, "must be a finite number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise BadRequest(name, "must be a finite number")
+    return number
 
 
 def _float32(name: str, value: object) -> float:
@@ -235,15 +273,20 @@ def _integers(kind: pa.DataType) -> Check:
     return lambda name, value, _: _integer(name, value, least, greatest)
 
 
-def _text(name: str, value: object, _: pa.DataType | None = None) -> str:
+def _size(name: str, value: object, _: pa.DataType) -> int:
+    return _integer(name, value, 0, 2**63 - 1)
+
+
+def _text(name: str, value: object, _: pa.DataType | None = None, *, most: int = MAX_TEXT_CHARS) -> str:
     if not isinstance(value, str):
         raise BadRequest(name, "must be text")
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        raise BadRequest(name, "is not valid Unicode") from None
-    if size > MAX_TEXT_BYTES:
-        raise BadRequest(name, "too long", limit=MAX_TEXT_BYTES)
+    if len(value) > most:
+        raise BadRequest(name, f"more than {most} characters", limit=most)
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise BadRequest(name, "is not valid Unicode") from None
     return value
 
 
@@ -257,7 +300,9 @@ def _list(name: str, value: object, type: pa.DataType) -> list[Any]:  # noqa: A0
     if not isinstance(value, list | tuple):
         raise BadRequest(name, "must be a list")
     if len(value) > MAX_ITEMS:
-        raise BadRequest(name, "too many items", limit=MAX_ITEMS)
+        raise BadRequest(name, f"more than {MAX_ITEMS} items", limit=MAX_ITEMS)
+    if type.value_type == pa.string():
+        return [_text(name, item, most=MAX_ITEM_CHARS) for item in value]
     check = _CHECKS[type.value_type.id]
     return [check(name, item, type.value_type) for item in value]
 
@@ -265,11 +310,13 @@ def _list(name: str, value: object, type: pa.DataType) -> list[Any]:  # noqa: A0
 def _map(name: str, value: object, type: pa.DataType) -> list[tuple[str, Any]]:  # noqa: A002
     if not isinstance(value, Mapping):
         raise BadRequest(name, "must be an object")
-    if len(value) > MAX_ITEMS:
-        raise BadRequest(name, "too many entries", limit=MAX_ITEMS)
+    if len(value) > MAX_ENTRIES:
+        raise BadRequest(name, f"more than {MAX_ENTRIES} entries", limit=MAX_ENTRIES)
     check = _CHECKS[type.item_type.id]
+    if type.item_type == pa.string():
+        check = partial(_text, most=MAX_VALUE_CHARS)
     return [
-        (_text(name, key), None if item is None else check(name, item, type.item_type))
+        (_text(name, key, most=MAX_KEY_CHARS), check(name, item, type.item_type))
         for key, item in value.items()
     ]
 
@@ -286,6 +333,7 @@ _CHECKS: dict[int, Check] = {
     pa.map_(pa.string(), pa.string()).id: _map,
 }
 MILLISECONDS = pa.timestamp("ms", "UTC")
+SIZE_COLUMN = next(column.number for column in BUILT_IN if column.name == "size_bytes")
 
 
 def check_name(name: str) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..columns import Column
 from .cells import Cells
-from .files import checksum, view_of
+from .files import checksum
 from .hotfile import HotFile
 from .keyfile import BLOCK_ROWS, KeyFile
 from .keys import key_of, split
@@ -154,8 +154,10 @@ class Run:
         if entry is None:
             return None
         if number not in self._orders:
-            order: npt.NDArray[np.uint32] = np.fromfile(self.folder / entry.name, np.uint32)
-            if checksum(view_of(order).cast("B")) != entry.checksum:
+            path = self.folder / entry.name
+            raw = path.read_bytes() if path.exists() else b""
+            order: npt.NDArray[np.uint32] = np.frombuffer(raw[: len(raw) // 4 * 4], np.uint32)
+            if len(raw) != entry.size or checksum(raw) != entry.checksum:
                 raise self.shared.damages.found(f"{self.folder.name}/{entry.name}", "content")
             self._orders[number] = order
         return self._orders[number]

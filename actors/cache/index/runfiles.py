@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..columns import TIERS
 from .files import checksum
-from .manifest import RunEntry
+from .manifest import FileEntry, RunEntry
 from .partition import CHUNK, Partition
 from .segment import INVALID, PINNED, TIER_SHIFT
 from .store import Shared
@@ -52,25 +52,28 @@ class RunFiles:
 
     def _open_parts(self) -> None:
         entry = self.entry
-        raw = (self.folder / entry.chunks.name).read_bytes()
-        if checksum(raw) != entry.chunks.checksum:
+        path = self.folder / entry.chunks.name
+        raw = path.read_bytes() if path.exists() else b""
+        if len(raw) != entry.chunks.size or checksum(raw) != entry.chunks.checksum:
             raise self.shared.damages.found(f"{self.folder.name}/{entry.chunks.name}", "content")
         chunks, at, opened = np.frombuffer(raw, CHUNK), 0, []
-        main = [name for number, name in entry.names.items() if number not in entry.cold_columns]
-        cold = [entry.names[number] for number in entry.cold_columns]
         dictionary = {entry.names[number] for number in entry.dictionary}
-        for files, names in ((entry.parts, main), (entry.cold, cold)):
-            width = self._leaf_counts(names)
-            for file in files:
-                groups = -(-file.rows // entry.row_group_rows)
-                piece = chunks[at : at + groups * width].reshape(groups, width)
-                at += groups * width
-                texts = [name for name in names if name in dictionary]
-                opened.append(
-                    Partition(self.folder, file, piece, texts, self.shared.damages, self.shared.opened)
-                )
+        for file, names, shape in self.shapes():
+            size = shape[0] * shape[1]
+            piece, at = chunks[at : at + size].reshape(shape), at + size
+            texts = [name for name in names if name in dictionary]
+            opened.append(Partition(self.folder, file, piece, texts, self.shared.damages, self.shared.opened))
         self._cold = opened[len(entry.parts) :]
         self._parts = opened[: len(entry.parts)]
+
+    def shapes(self) -> Iterator[tuple[FileEntry, list[str], tuple[int, int]]]:
+        """Each Parquet file with its columns and its numbers of row groups and of leaf columns."""
+        entry = self.entry
+        main = [name for number, name in entry.names.items() if number not in entry.cold_columns]
+        cold = [entry.names[number] for number in entry.cold_columns]
+        for files, names in ((entry.parts, main), (entry.cold, cold)):
+            for file in files:
+                yield file, names, (-(-file.rows // entry.row_group_rows), self._leaf_counts(names))
 
     def _leaf_counts(self, names: Sequence[str]) -> int:
         numbers = {name: number for number, name in self.entry.names.items()}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from ....schemas.errors import DamagedIndex
+from ....schemas.errors import DamagedIndex, StorageFull
 from ..heat import Heat
 from . import compaction
 from .compaction import Compacted
 from .engine import Engine
+from .files import telling_full
 from .log import Kind
 from .records import encode_scale
 from .repair import repair_hot
 
-__all__ = ["checkpoint", "compact", "relieve", "rescale", "tend"]
+__all__ = ["checkpoint", "compact", "relieve", "rescale", "tend", "writing"]
+
+log = logging.getLogger(__name__)
 
 # Memory rows, in units of `flush_rows`, from which on writers make room themselves.
 MOST_GENERATIONS = 4
@@ -23,7 +29,7 @@ MOST_EXPONENT = 500.0
 
 def checkpoint(engine: Engine) -> None:
     """See `CidIndex.checkpoint`."""
-    with engine.upkeep:
+    with engine.upkeep, writing(engine):
         flushed = compaction.flush(engine)
         dirty = [run for run in engine.core.runs if run.table.dirty]
         for run in dirty:
@@ -32,7 +38,7 @@ def checkpoint(engine: Engine) -> None:
             except DamagedIndex:
                 repair_hot(engine, run)
                 engine.save_hot(run)
-        if flushed or dirty or engine.log.next != engine.manifest.replay_from:
+        if flushed or dirty or engine.uncommitted or engine.log.next != engine.manifest.replay_from:
             engine.commit()
         with engine.lock:
             engine.log.sync()
@@ -43,7 +49,7 @@ def checkpoint(engine: Engine) -> None:
 
 def compact(engine: Engine, *, full: bool) -> Compacted:
     """See `CidIndex.compact`."""
-    with engine.upkeep:
+    with engine.upkeep, writing(engine):
         if full:
             compaction.flush(engine)
         core = engine.core
@@ -69,6 +75,17 @@ def tend(engine: Engine) -> None:
     compact(engine, full=False)
 
 
+@contextmanager
+def writing(engine: Engine) -> Iterator[None]:
+    """A disk that is full is StorageFull, and what was being written is deleted."""
+    try:
+        with telling_full():
+            yield
+    except StorageFull:
+        engine.discard_unfinished()
+        raise
+
+
 def relieve(engine: Engine) -> None:
     """Make room if nobody tends the index and memory rows pile up; not if somebody is at it."""
     if engine.core.memory_rows < MOST_GENERATIONS * engine.options.flush_rows:
@@ -76,6 +93,8 @@ def relieve(engine: Engine) -> None:
     if engine.upkeep.acquire(blocking=False):
         try:
             checkpoint(engine)
+        except StorageFull as error:  # what was asked for is done and logged
+            log.warning("%s: rows stay in memory for now", error)
         finally:
             engine.upkeep.release()
 
