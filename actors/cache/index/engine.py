@@ -75,7 +75,7 @@ class Engine:
     scales: list[tuple[int, Heat]] = field(default_factory=list)
     # Whether files were written by other names than the manifest on the disk has them: nothing may go then.
     uncommitted: bool = False
-    mended: bool = False
+    mended: list[int] = field(default_factory=list)  # runs that could not be opened as they were
     saved_s: float = field(default_factory=time.monotonic)
 
     def open_run(self, entry: RunEntry) -> Run:
@@ -85,7 +85,7 @@ class Engine:
         except DamagedIndex:
             mend(RunFiles(self.folder, entry, self.shared))
             run = Run(self.folder, entry, self.shared)
-            self.mended = True
+            self.mended.append(entry.number)
             run.table.dirty = True  # so that the next checkpoint commits what was repaired
         self.open_runs[entry.number] = run
         return run

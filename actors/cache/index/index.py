@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from ....schemas.errors import BadRequest, NotFound
+from ....schemas.errors import BadRequest, DamagedIndex, NotFound
 from ..columns import Columns
 from ..heat import Heat
 from . import changes, evolution, upkeep, verify
@@ -220,7 +220,11 @@ class CidIndex:
         """Do what is due: repair what readers found damaged, checkpoint, a compaction step, a new epoch of
         heat."""
         verify.heal(self._engine)
-        upkeep.tend(self._engine)
+        try:
+            upkeep.tend(self._engine)
+        except DamagedIndex:
+            verify.heal(self._engine, whole=True)
+            upkeep.tend(self._engine)
 
     def verify(self) -> list[Damage]:
         """Read every file, repair what can be, and say what was found.

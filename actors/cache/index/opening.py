@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ....schemas.errors import Conflict, DamagedIndex
@@ -20,6 +21,7 @@ from .log import Log
 from .manifest import COPIES, Manifest, read_manifest, write_manifest
 from .rebuilding import rebuild
 from .recovery import recover
+from .repair import kill_replaced
 from .run import Run
 from .runfiles import run_folder
 from .store import GROUPS_ONE_IN, Decoded, Shared
@@ -87,6 +89,11 @@ def _open(folder: Path, options: IndexOptions, clock: Callable[[], float], held:
         core.swap([], runs)
     engine.tidy()
     recover(engine)
+    for number in sorted(engine.mended):  # it may have been forgotten which of its rows are dead
+        if number in engine.open_runs:
+            run = engine.open_runs[number]
+            with suppress(DamagedIndex):  # whoever needs it meets it
+                kill_replaced(engine, run, 0, run.rows)
     if lost is not None:
         _begin_anew(engine, lost)
     if shared.heat.half_life_s != options.half_life_s:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +15,7 @@ from .mending import SINCE, is_whole, logs_of, mend_chunks, write_keys_anew
 from .run import Run
 from .segment import DEAD
 
-__all__ = ["repair_holders", "repair_hot", "repair_run"]
+__all__ = ["kill_replaced", "repair_holders", "repair_hot", "repair_run"]
 
 
 def repair_holders(engine: Engine) -> list[Damage]:
@@ -71,6 +73,9 @@ def repair_hot(engine: Engine, run: Run) -> list[Damage]:
         bad = run.hot_file.damaged_sections(block)
         if bad:
             found.append(_repair_block(engine, run, block, bad))
+    if found:  # every block is good now
+        with engine.lock:
+            run.table.dead = int(np.count_nonzero(run.table.raw.flags & DEAD))
     return found
 
 
@@ -97,7 +102,7 @@ def _repair_block(engine: Engine, run: Run, block: int, bad: list[str]) -> Damag
         _reset(run, block, bad)
     run.hot_file.settle(block)
     if "flags" in bad and "dead" in bad:
-        _kill_replaced(engine, run, start, stop)
+        kill_replaced(engine, run, start, stop)
     name = run.hot_file.name
     return engine.shared.damages.settle(Damage(name, f"{', '.join(bad)} of block {block}", True, 0, note))
 
@@ -113,10 +118,18 @@ def _reset(run: Run, block: int, bad: list[str]) -> None:
         columns.flags[where] = 0 if "dead" in bad else run.hot_file.dead_bits(block) * DEAD
 
 
-def _kill_replaced(engine: Engine, run: Run, start: int, stop: int) -> None:
-    """Nobody knows any more which rows of a block were dead: those that are alive elsewhere were."""
+def kill_replaced(engine: Engine, run: Run, start: int, stop: int) -> None:
+    """Nobody knows any more which of these rows were dead: those that are alive elsewhere were."""
     keys = [key for piece in run.keys.pieces(start, stop) for key in piece.as_bytes()]
-    for holder, _, places in list(engine.core.find_many(keys, everywhere=True)):
+    try:
+        places = list(engine.core.find_many(keys, everywhere=True))
+    except DamagedIndex:
+        for other in engine.core.runs:
+            if other is not run:
+                with suppress(DamagedIndex):  # whoever verifies that run sees to it
+                    repair_run(engine, other)
+        places = list(engine.core.find_many(keys, everywhere=True))
+    for holder, _, rows in places:
         if holder is not run:
-            rows = np.unique(places + start)
+            rows = np.unique(rows + start)
             engine.core.kill(run.table, rows[run.table.are_alive(rows)])

@@ -34,19 +34,20 @@ def verify(engine: Engine) -> list[Damage]:
     with engine.upkeep, writing(engine):
         found = _verify_manifest(engine)
         found += _verify_log(engine)
-        found += _verify_runs(engine, [run.entry.number for run in engine.core.runs])
+        found += _verify_runs(engine, sorted(run.entry.number for run in engine.core.runs))
         engine.shared.damages.take_met()  # all of it has been seen to
         found += [damage for damage in engine.shared.damages.unrepaired if damage not in found]
     return found
 
 
-def heal(engine: Engine) -> list[Damage]:
-    """Repair the runs in whose files readers have met damage since this was called last; one warning each."""
+def heal(engine: Engine, *, whole: bool = False) -> list[Damage]:
+    """Repair the runs in whose files readers have met damage since this was called last, or all runs; one
+    warning for each damage."""
     with engine.upkeep, writing(engine):
         met = {file.partition("/")[0] for file in engine.shared.damages.take_met()}
         if not met:
             return []
-        numbers = [run.entry.number for run in engine.core.runs if run.folder.name in met]
+        numbers = [run.entry.number for run in engine.core.runs if whole or run.folder.name in met]
         found = _verify_runs(engine, numbers)
         for name in met - {run.folder.name for run in engine.core.runs}:
             engine.shared.damages.forget(name)  # a snapshot reads what is no part of the index any more
