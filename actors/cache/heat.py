@@ -56,7 +56,7 @@ class Heat:
 
     def scores(self, logs: Logs, now_s: float) -> npt.NDArray[np.float32]:
         """The scores of many."""
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             shifted = np.asarray(logs, np.float64) - self.decay * (now_s - self.epoch_s)
             return (1.0 / (1.0 + np.exp(-shifted))).astype(np.float32)
 
