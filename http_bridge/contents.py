@@ -32,12 +32,10 @@ log = logging.getLogger(__name__)
 # What an entry costs beside its bytes: key, list links, objects.
 ENTRY_BYTES = 400
 TELL_EVERY_S = 1.0
-# After the cache actor could not be reached.
+# How long the cache actor is not asked after it could not be reached, or let somebody wait in vain.
 TRY_AGAIN_S = 1.0
-# After it has let somebody wait in vain.
-STUCK_S = 60.0
+AWAY_S: dict[type[BusError], float] = {Unavailable: TRY_AGAIN_S, DeadlineExceeded: 60.0}
 # What says that something is wrong with the cache, and not with what was asked for.
-_AWAY_S: dict[type[BusError], float] = {Unavailable: TRY_AGAIN_S, DeadlineExceeded: STUCK_S}
 NOT_FOR_THE_CALLER = (NotCached, Unavailable, Internal, Busy, DeadlineExceeded)
 
 
@@ -101,7 +99,7 @@ class Contents:
             try:
                 return await self._from_cache(ask, timeout_s)
             except NOT_FOR_THE_CALLER as error:
-                away_s = _AWAY_S.get(type(error), 0.0)
+                away_s = AWAY_S.get(type(error), 0.0)
                 if away_s:
                     self._cache_is_down_until = time.monotonic() + away_s
         return await self._bus.open_straight(CAT, ask, timeout_s=timeout_s)
