@@ -348,3 +348,26 @@ def test_a_removed_file_is_damage(whole: tuple[Path, Model], tmp_path: Path) -> 
     assert [damage.repaired for damage in index.verify()] == [True]
     assert index.verify() == []
     index.close()
+
+
+def test_keys_that_are_damaged_after_they_were_read_are_not_merged_into_a_new_run(
+    whole: tuple[Path, Model], tmp_path: Path
+) -> None:
+    folder, model = copy_of(whole, tmp_path), whole[1]
+    index = opened(folder)
+    assert all(index.get(cid) for cid in model.rows)  # every block of keys has been checked
+    path = next(folder.glob("run-*/keys"))
+    with path.open("r+b") as file:  # in place, below the map of the open index
+        for at in range(200, path.stat().st_size - 8000, 211):
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ 1]))
+    with contextlib.suppress(DamagedIndex):
+        index.compact(full=True)
+    index.verify()
+    index.compact(full=True)
+    cids = [cid for batch in index.export_batches() for cid in batch.column("cid").to_pylist()]
+    assert set(cids) <= set(model.rows)
+    assert len(cids) == index.record_count == len(model.rows), "all keys were in Parquet too"
+    index.close()

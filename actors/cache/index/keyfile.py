@@ -148,6 +148,12 @@ class _GroupIndex:
     def __len__(self) -> int:
         return self.rows
 
+    def doubt(self) -> None:
+        """Check every block again before its next use."""
+        for checked in self._checked:
+            checked[:] = bytes(len(checked))
+        self._numbers_checked = False
+
     def find(self, number: int, tail: bytes) -> int:
         """The row of a key in the group, -1 if it is not there."""
         rows, view = self.rows, self.view
@@ -380,6 +386,11 @@ class KeyFile:
     def release(self) -> None:
         """Let go of the pages in memory that lookups have read; they are read again when needed."""
         self.map.madvise(mmap.MADV_DONTNEED)
+
+    def doubt(self) -> None:
+        """The file has changed under the map: what was checked before says nothing now."""
+        for group in self._groups:
+            group.doubt()
 
     @property
     def rows(self) -> int:

@@ -40,6 +40,8 @@ def repair_run(engine: Engine, run: Run) -> list[Damage]:
     path = run.folder / run.entry.keys.name
     # Whoever reads a map of a file that has become shorter is killed.
     is_mapped = path.exists() and path.stat().st_size >= run.entry.keys.size
+    if is_mapped:
+        run.keys.doubt()
     lost = np.flatnonzero(write_keys_anew(run.parquet, run.keys if is_mapped else None))
     engine.uncommitted = True
     run.open_keys()
