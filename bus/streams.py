@@ -162,10 +162,10 @@ class IncomingStream(Generic[H]):
         self.whole = None if self._talk else first.data
 
     @classmethod
-    def of(cls, whole: bytes) -> Self:
-        """What is at hand already, as if it had come in one message without a head."""
+    def of(cls, whole: bytes, head: H | None = None) -> Self:
+        """What is at hand already, as if it had come in one message."""
         stream = cls.__new__(cls)
-        stream.head, stream.whole, stream._first, stream._talk = None, whole, whole, None
+        stream.head, stream.whole, stream._first, stream._talk = head, whole, whole, None
         return stream
 
     def __aiter__(self) -> AsyncIterator[bytes]:

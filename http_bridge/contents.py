@@ -23,6 +23,7 @@ from ..schemas.cache import MAX_CIDS, Access, CachedHead, CacheForgot, CacheGet,
 from ..schemas.cid import CID
 from ..schemas.errors import BusError, Busy, DeadlineExceeded, Internal, NotCached, Unavailable
 from ..schemas.ipfs import BlockGone, CatRequest, FileHead
+from ..schemas.spans import span_of
 from ..schemas.subjects import CACHE_GET, CACHE_TOUCH, CAT, COLLECTED, INVALIDATED, REMOVED
 
 __all__ = ["Contents"]
@@ -62,12 +63,7 @@ class Contents:
         key = f"{ask.cid}/{ask.path}" if ask.path else ask.cid
         held = self._near.get(key)
         if held is not None and self._is_current():
-            cid, whole = held
-            self._reads[cid] = self._reads.get(cid, 0) + 1
-            self._hits += 1
-            stream: IncomingStream[FileHead] = IncomingStream.of(whole)
-            stream.cached = True
-            return stream
+            return self._near_by(ask, *held)
         self._misses += 1
         self._listening()  # so that events are heard by the time there is something to keep
         forgotten = self._forgotten
@@ -115,6 +111,20 @@ class Contents:
         return stream  # type: ignore[return-value]  # its head is a FileHead that says more
 
     # ---- near memory ------------------------------------------------------------------------------------
+
+    def _near_by(self, ask: CatRequest, cid: str, whole: bytes) -> IncomingStream[FileHead]:
+        """What is asked for of a file that is here, as the actor would answer it."""
+        head = None
+        part = whole
+        if ask.offset or ask.length is not None:
+            start, count = span_of(len(whole), ask.offset, ask.length)
+            head = FileHead(cid=cid, size_bytes=len(whole), offset=start, length=count)
+            part = whole[start : start + count]
+        stream = IncomingStream.of(part, head)
+        stream.cached = True
+        self._reads[cid] = self._reads.get(cid, 0) + 1
+        self._hits += 1
+        return stream
 
     def _keep(self, key: str, ask: CatRequest, stream: IncomingStream[FileHead]) -> None:
         """Remember a file that came whole in one message, unless memory is off."""

@@ -310,3 +310,39 @@ async def test_rows_say_where_content_is_after_a_restart_too(server, ipfs_host, 
         async with hosted(server, make_actor("cache", tmp_path / "placed")):
             row = await other.request(subjects.CID_GET, cache.CidGet(cid=cid))
             assert row.storage_tier == "ipfs"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("", b"read me in parts"), ("&offset=5&length=2", b"me"), ("&offset=14", b"ts"), ("&length=4", b"read")],
+)
+async def test_a_range_of_a_hot_file_is_that_range_for_kubo_s_clients_too(web, bus, query, expected):
+    cid = await add(bus, b"read me in parts")
+    kubo = web.base.removesuffix("/mcp")
+    for _ in range(3):
+        await web.get(f"/ipfs/cat/{cid}")
+        async with web._session.post(f"{kubo}/cat?arg={cid}{query}") as response:
+            assert await response.read() == expected
+
+
+async def test_ranges_of_a_hot_file_over_http_are_right_in_every_form(web, bus):
+    content = os.urandom(5000)
+    cid = await add(bus, content)
+    gateway = web.base.removesuffix("/api/v0/mcp")
+    for _ in range(3):
+        for given, part in (
+            ("bytes=0-9", content[:10]),
+            ("bytes=-7", content[-7:]),
+            ("bytes=4990-", content[4990:]),
+        ):
+            for url in (f"{web.base}/ipfs/cat/{cid}", f"{gateway}/ipfs/{cid}"):
+                async with web._session.get(url, headers={"Range": given}) as response:
+                    assert (response.status, await response.read()) == (206, part)
+        async with web._session.get(f"{web.base}/ipfs/cat/{cid}", params={"offset": "-3"}) as response:
+            assert await response.read() == content[-3:]
+        async with web._session.get(
+            f"{web.base}/ipfs/cat/{cid}", headers={"Range": "bytes=5000-"}
+        ) as response:
+            assert response.status == 416
+        async with web._session.get(f"{gateway}/ipfs/{cid}") as response:
+            assert await response.read() == content
