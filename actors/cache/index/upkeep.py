@@ -103,7 +103,7 @@ def rescale(engine: Engine, half_life_s: float) -> None:
     """Move the epoch of heat to now, and take this half-life from now on; scores stay as they are now."""
     with engine.upkeep, engine.lock:
         old, now_s = engine.shared.heat, engine.clock()
-        heat, delta = Heat(half_life_s, now_s), -old.decay * (now_s - old.epoch_s)
+        heat, (_, delta) = Heat(half_life_s, now_s), old.rebased(now_s)
         for table, _ in engine.core.tables():
             _ = table.columns  # a damaged block stops this before anything is changed
         record = engine.log.append(Kind.SCALE, encode_scale(heat, delta))
