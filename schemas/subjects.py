@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import cache, dag, ipfs, names, routing
+from . import cache, dag, ipfs, journal, names, routing, tree
 from .rows import Call, Event, Request, Row, Stream, Upload
 from .wire import Empty
 
@@ -384,6 +384,275 @@ EXPORT = Stream(
     http="GET /cache/export",
 )  # fmt: skip
 
+# ---- ipfs: trees, files in the making, named roots, uploads ----------------------------------------------
+
+TREE_PATCH = Request(
+    "ipfs.tree.patch", tree.TreePatch, tree.TreePatched,
+    "Make another tree of a tree: groups of operations in, the new root out", timeout_s=600, repeatable=True,
+    http="POST /ipfs/tree/patch",
+)  # fmt: skip
+TREE_STAT = Request(
+    "ipfs.tree.stat", tree.TreeLookup, tree.TreeEntry,
+    "What stands at a path of a tree", repeatable=True,
+    http="GET /ipfs/tree/stat/{root}",
+)  # fmt: skip
+TREE_LS: Stream[tree.TreeFind, tree.TreeEntry, tree.TreeEntry] = Stream(
+    "ipfs.tree.ls", tree.TreeFind, tree.TreeEntry,
+    "The entries below a path of a tree, by glob, type and depth", head=tree.TreeEntry, items="entries",
+    timeout_s=600,
+    http="GET /ipfs/tree/ls/{root}",
+)  # fmt: skip
+TREE_DU = Request(
+    "ipfs.tree.du", tree.TreeUsage, tree.Usage,
+    "What a tree takes", timeout_s=600, repeatable=True,
+    http="GET /ipfs/tree/du/{root}",
+)  # fmt: skip
+TREE_DIFF: Stream[tree.TreeDiff, Empty, tree.Difference] = Stream(
+    "ipfs.tree.diff", tree.TreeDiff, tree.Difference,
+    "What differs between two trees", items="differences", timeout_s=600,
+    http="GET /ipfs/tree/diff/{before}/{after}",
+)  # fmt: skip
+TREE_EXPORT = Stream(
+    "ipfs.tree.export", tree.TreeExport, bytes,
+    "A tree, or what it has that an earlier one had not, as a CAR file", head=dag.CarHead, timeout_s=600,
+    http="GET /ipfs/tree/export/{root}",
+)  # fmt: skip
+FILE_WRITE = Upload(
+    "ipfs.file.write", tree.FileWrite, tree.FileWritten,
+    "Make another file of a file: bytes written at an offset or at its end", timeout_s=60, repeatable=True,
+    http="POST /ipfs/file/write",
+)  # fmt: skip
+ROOT_SET = Request(
+    "ipfs.root.set", tree.RootSet, tree.NamedRoot,
+    "Keep a DAG under a name, as far as it is here", repeatable=True,
+    http="POST /ipfs/root/set",
+)  # fmt: skip
+ROOTS_RM = Request(
+    "ipfs.root.rm", tree.RootsRemove, tree.RootsRemoved,
+    "Let named roots go", repeatable=True,
+    http="POST /ipfs/root/rm",
+)  # fmt: skip
+ROOTS: Stream[tree.RootList, Empty, tree.NamedRoot] = Stream(
+    "ipfs.root.ls", tree.RootList, tree.NamedRoot,
+    "The named roots", items="roots",
+    http="GET /ipfs/root/ls",
+)  # fmt: skip
+
+UPLOAD_CREATE = Request(
+    "ipfs.upload.create", tree.UploadCreate, tree.UploadState,
+    "Begin an upload that may be broken off and go on",
+    http="POST /ipfs/upload/create",
+)  # fmt: skip
+UPLOAD_APPEND = Upload(
+    "ipfs.upload.append", tree.UploadAppend, tree.UploadState,
+    "The next bytes of an upload", timeout_s=60,
+    http="POST /ipfs/upload/append/{id}",
+)  # fmt: skip
+UPLOAD_STAT = Request(
+    "ipfs.upload.stat", tree.UploadRequest, tree.UploadState,
+    "How far an upload is", repeatable=True,
+    http="GET /ipfs/upload/stat/{id}",
+)  # fmt: skip
+UPLOAD_FINISH = Request(
+    "ipfs.upload.finish", tree.UploadFinish, tree.UploadState,
+    "Complete an upload whose size was not known", repeatable=True,
+    http="POST /ipfs/upload/finish/{id}",
+)  # fmt: skip
+UPLOAD_CANCEL = Request(
+    "ipfs.upload.cancel", tree.UploadRequest, tree.UploadState,
+    "Give an upload up, and its space free", repeatable=True,
+    http="POST /ipfs/upload/cancel/{id}",
+)  # fmt: skip
+UPLOADS: Stream[tree.UploadList, Empty, tree.UploadState] = Stream(
+    "ipfs.upload.ls", tree.UploadList, tree.UploadState,
+    "The uploads that are under way", items="uploads",
+    http="GET /ipfs/upload/ls",
+)  # fmt: skip
+
+# ---- journal: the file tree -----------------------------------------------------------------------------
+
+FS_MKDIR = Request(
+    "journal.mkdir", journal.MakeDirectory, journal.Changed,
+    "Make a directory",
+    http=("POST /fs-journal/mkdir", "POST /journal/mkdir"),
+)  # fmt: skip
+FS_WRITE = Upload(
+    "journal.write", journal.WriteFile, journal.Changed,
+    "Write into a file: at an offset, at its end, or all of it", timeout_s=60,
+    http=("POST /fs-journal/write", "POST /journal/write"),
+)  # fmt: skip
+FS_PUT = Request(
+    "journal.put", journal.PutContent, journal.Changed,
+    "Place content that has a CID at a path",
+    http="POST /journal/put",
+)  # fmt: skip
+FS_TRUNCATE = Request(
+    "journal.truncate", journal.TruncateFile, journal.Changed,
+    "Cut a file to a size, or fill it up with zeros", timeout_s=600,
+    http="POST /journal/truncate",
+)  # fmt: skip
+FS_RM = Request(
+    "journal.rm", journal.RemoveEntry, journal.Changed,
+    "Remove a file, a link or a directory",
+    http=("POST /fs-journal/remove", "POST /journal/rm"),
+)  # fmt: skip
+FS_MV = Request(
+    "journal.mv", journal.MoveEntry, journal.Changed,
+    "Give an entry another path",
+    http=("POST /fs-journal/move", "POST /journal/mv"),
+)  # fmt: skip
+FS_CP = Request(
+    "journal.cp", journal.CopyEntry, journal.Changed,
+    "Place an entry at a second path",
+    http="POST /journal/cp",
+)  # fmt: skip
+FS_SYMLINK = Request(
+    "journal.symlink", journal.MakeLink, journal.Changed,
+    "Make a symbolic link",
+    http="POST /journal/symlink",
+)  # fmt: skip
+FS_METADATA = Request(
+    "journal.metadata", journal.SetMetadata, journal.Changed,
+    "Set mode and time of an entry",
+    http="POST /journal/metadata",
+)  # fmt: skip
+FS_TOUCH = Request(
+    "journal.touch", journal.Touch, journal.Changed,
+    "Set the time of an entry, making an empty file if there is none",
+    http="POST /journal/touch",
+)  # fmt: skip
+FS_CHMOD = Request(
+    "journal.chmod", journal.Chmod, journal.Changed,
+    "Set the mode of an entry",
+    http="POST /journal/chmod",
+)  # fmt: skip
+FS_MOUNT = Request(
+    "journal.mount", journal.Mount, journal.Changed,
+    "Place the content of a CID at a path, with the directories above it",
+    http=("POST /fs-journal/mount", "POST /journal/mount"),
+)  # fmt: skip
+FS_UNMOUNT = Request(
+    "journal.unmount", journal.Unmount, journal.Changed,
+    "Take what was mounted out of the tree",
+    http="POST /journal/unmount",
+)  # fmt: skip
+FS_RESTORE = Request(
+    "journal.restore", journal.Restore, journal.Changed,
+    "Bring a path back as it was",
+    http="POST /journal/restore",
+)  # fmt: skip
+FS_APPLY = Request(
+    "journal.apply", journal.Apply, journal.Changed,
+    "Several operations as one: all or none", timeout_s=600,
+    http="POST /journal/apply",
+)  # fmt: skip
+
+FS_BEGIN = Request(
+    "journal.begin", journal.Begin, journal.TransactionInfo,
+    "Begin a transaction",
+    http="POST /journal/begin",
+)  # fmt: skip
+FS_COMMIT = Request(
+    "journal.commit", journal.End, journal.Changed,
+    "Make what a transaction has done so for everybody", timeout_s=600,
+    http="POST /journal/commit",
+)  # fmt: skip
+FS_ROLLBACK = Request(
+    "journal.rollback", journal.End, journal.TransactionInfo,
+    "Forget what a transaction has done",
+    http="POST /journal/rollback",
+)  # fmt: skip
+FS_TRANSACTIONS: Stream[journal.TransactionList, Empty, journal.TransactionInfo] = Stream(
+    "journal.transactions", journal.TransactionList, journal.TransactionInfo,
+    "Transactions, open ones and past ones", items="transactions",
+    http=("GET /fs-journal/transactions", "GET /journal/transactions"),
+)  # fmt: skip
+FS_RECORD = Request(
+    "journal.record", journal.Recorded, journal.Changed,
+    "One operation in the words of the journal: create, delete, rename, write, …", timeout_s=600,
+    http="POST /fs-journal/transactions",
+)  # fmt: skip
+
+FS_STAT = Request(
+    "journal.stat", journal.StatPath, journal.PathStat,
+    "What stands at a path", repeatable=True,
+    http="GET /journal/stat",
+)  # fmt: skip
+FS_READ = Stream(
+    "journal.read", journal.ReadFile, bytes,
+    "The bytes of a file of the tree, or a range of them", head=ipfs.FileHead,
+    http=("GET /fs-journal/read", "GET /journal/read"),
+)  # fmt: skip
+FS_LS: Stream[journal.ListPath, journal.ListHead, tree.TreeEntry] = Stream(
+    "journal.ls", journal.ListPath, tree.TreeEntry,
+    "The entries of a directory", head=journal.ListHead, items="entries", timeout_s=600,
+    http=("GET /fs-journal/ls", "GET /journal/ls"),
+)  # fmt: skip
+FS_FIND: Stream[journal.FindPath, journal.ListHead, tree.TreeEntry] = Stream(
+    "journal.find", journal.FindPath, tree.TreeEntry,
+    "Entries below a path, by glob, type and depth", head=journal.ListHead, items="entries", timeout_s=600,
+    http="GET /journal/find",
+)  # fmt: skip
+FS_DU = Request(
+    "journal.du", journal.UsePath, tree.Usage,
+    "What a path takes", timeout_s=600, repeatable=True,
+    http="GET /journal/du",
+)  # fmt: skip
+FS_DIFF: Stream[journal.DiffStates, journal.DiffHead, tree.Difference] = Stream(
+    "journal.diff", journal.DiffStates, tree.Difference,
+    "What differs between two states of the tree", head=journal.DiffHead, items="differences", timeout_s=600,
+    http="GET /journal/diff",
+)  # fmt: skip
+FS_EXPORT = Request(
+    "journal.export", journal.ExportPath, journal.Exported,
+    "The CID of a path",
+    http=("POST /fs-journal/export", "POST /journal/export"),
+)  # fmt: skip
+
+JOURNAL_LOG: Stream[journal.LogRequest, Empty, journal.Entry] = Stream(
+    "journal.log", journal.LogRequest, journal.Entry,
+    "Entries of the journal", items="log", timeout_s=60,
+    http="GET /journal/log",
+)  # fmt: skip
+JOURNAL_STATUS = Request(
+    "journal.status", journal.StatusRequest, journal.JournalStatus,
+    "The journal in numbers", repeatable=True,
+    http=(
+        "GET /cli/fs/journal-status", "GET /cli/fs/journal/status", "GET /fs-journal/status",
+        "GET /journal/status",
+    ),
+)  # fmt: skip
+JOURNAL_ENABLE = Request(
+    "journal.enable", journal.EnableJournaling, journal.JournalingEnabled,
+    "Say where the journal's archive is and when it is written", timeout_s=600,
+    http=("POST /cli/fs/enable-journaling", "POST /journal/enable"),
+)  # fmt: skip
+JOURNAL_CHECKPOINT = Request(
+    "journal.checkpoint", journal.CheckpointRequest, journal.Checkpoint,
+    "Write the tree of now into the archive", timeout_s=3600,
+    http=("POST /fs-journal/checkpoint", "POST /journal/checkpoint"),
+)  # fmt: skip
+JOURNAL_CHECKPOINTS: Stream[journal.CheckpointList, Empty, journal.Checkpoint] = Stream(
+    "journal.checkpoints", journal.CheckpointList, journal.Checkpoint,
+    "The checkpoints in the archive", items="checkpoints",
+    http="GET /journal/checkpoints",
+)  # fmt: skip
+JOURNAL_RECOVER = Request(
+    "journal.recover", journal.Recover, journal.Recovered,
+    "Bring the tree back from its journal, its archive or a checkpoint", timeout_s=3600,
+    http=("POST /fs-journal/recover", "POST /journal/recover"),
+)  # fmt: skip
+JOURNAL_VERIFY = Request(
+    "journal.verify", journal.VerifyJournal, journal.JournalVerified,
+    "Check the chain of the journal and its archive", timeout_s=3600, repeatable=True,
+    http="POST /journal/verify",
+)  # fmt: skip
+JOURNAL_TRUNCATE = Request(
+    "journal.forget", journal.Truncation, journal.Truncated,
+    "Forget old entries of the journal", timeout_s=600,
+    http="POST /journal/forget",
+)  # fmt: skip
+
 # ---- events ---------------------------------------------------------------------------------------------
 
 ADDED = Event("ipfs.added", ipfs.ContentAdded, "Content was stored", also="content_added")
@@ -393,6 +662,10 @@ REMOVED = Event("ipfs.removed", ipfs.BlockGone, "A block was removed on request"
 COLLECTED = Event("ipfs.collected", ipfs.GarbageCollected, "Garbage was collected")
 NAMED = Event("ipfs.named", names.NameChanged, "A name was pointed at content", also="name_published")
 ANNOUNCED = Event("ipfs.announced", routing.Announced, "A node told what it has")
+UPLOADED = Event("ipfs.uploaded", tree.UploadProgress, "An upload has come further", also="upload_progressed")
+CHANGED = Event("journal.changed", journal.TreeChanged, "The file tree has changed")
+CHECKPOINTED = Event("journal.checkpointed", journal.CheckpointMade, "A checkpoint was written")
+RECOVERED = Event("journal.recovered", journal.JournalRecovered, "The file tree was recovered")
 INVALIDATED = Event("cache.invalidated", cache.CacheForgot, "Cached content is to be forgotten everywhere")
 
 # ---- the whole ------------------------------------------------------------------------------------------
@@ -419,7 +692,23 @@ ACTORS: dict[str, ActorInfo] = {
         "Owns the content cache and the CID index", calls=(CAT, STAT, BLOCK_GET, PINS), per_node=True
     ),
     "journal": ActorInfo(
-        "Owns the file tree and its journal", calls=(ADD, CAT, STAT, BLOCK_GET, BLOCK_PUT, PIN, UNPIN)
+        "Owns the file tree and its journal",
+        calls=(
+            TREE_PATCH,
+            TREE_STAT,
+            TREE_LS,
+            TREE_DU,
+            TREE_DIFF,
+            TREE_EXPORT,
+            FILE_WRITE,
+            ROOT_SET,
+            ROOTS_RM,
+            ROOTS,
+            CAT,
+            PIN,
+            DAG_IMPORT,
+            BLOCK_STAT,
+        ),
     ),
     "telemetry": ActorInfo("Owns operation records"),
     "peer_discovery": ActorInfo("Owns the register of nodes"),
