@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from cidbus.schemas import cache, dag, ipfs, names, routing, subjects
+from cidbus.schemas import cache, dag, ipfs, journal, names, routing, subjects, tree
 
 from .content import Content
 from .items import Items
@@ -14,7 +14,7 @@ from .namespace import Namespace
 from .transport import Transport
 from .upload import Node, Progress, Source, upload
 
-__all__ = ["Ipfs", "Cache", "Methods"]
+__all__ = ["Ipfs", "Cache", "Journal", "Methods"]
 
 
 class Ipfs(Namespace):
@@ -1029,6 +1029,416 @@ class Ipfs(Namespace):
         ask = routing.SwarmAddrs.from_fields({"backend": backend})
         return self._transport.items(subjects.SWARM_ADDRS, ask, timeout_s=timeout_s)
 
+    async def tree_patch(
+        self,
+        groups: list[
+            list[
+                tree.Mkdir
+                | tree.Put
+                | tree.Write
+                | tree.Truncate
+                | tree.Remove
+                | tree.Move
+                | tree.Copy
+                | tree.Symlink
+                | tree.Metadata
+            ]
+        ],
+        *,
+        root: str | None = None,
+        keep: str | None = None,
+        keep_s: float | None = None,
+        release: list[str] = PydanticUndefined,
+        profile: Literal["unixfs-v1-2025", "unixfs-v0-2015"] = "unixfs-v1-2025",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.TreePatched:
+        """Make another tree of a tree: groups of operations in, the new root out.
+
+        `root`: the tree; without it, an empty directory.
+        `release`: named roots to let go.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.tree.patch`, over HTTP `POST /ipfs/tree/patch`.
+        """
+        ask = tree.TreePatch.from_fields(
+            {
+                "root": root,
+                "groups": groups,
+                "keep": keep,
+                "keep_s": keep_s,
+                "release": release,
+                "profile": profile,
+                "backend": backend,
+            }
+        )
+        return await self._transport.request(subjects.TREE_PATCH, ask, timeout_s=timeout_s)
+
+    async def tree_stat(
+        self,
+        root: str,
+        *,
+        path: str = "/",
+        follow: bool = False,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.TreeEntry:
+        """What stands at a path of a tree.
+
+        `root`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.tree.stat`, over HTTP `GET /ipfs/tree/stat/{root}`.
+        """
+        ask = tree.TreeLookup.from_fields({"root": root, "path": path, "follow": follow, "backend": backend})
+        return await self._transport.request(subjects.TREE_STAT, ask, timeout_s=timeout_s)
+
+    def tree_ls(
+        self,
+        root: str,
+        *,
+        path: str = "/",
+        glob: str | None = None,
+        type: Literal["file", "directory", "symlink"] | None = None,
+        max_depth: int | None = None,
+        details: bool = True,
+        limit: int | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> Items[tree.TreeEntry, tree.TreeEntry]:
+        """The entries below a path of a tree, by glob, type and depth.
+
+        `root`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `details`: open files for their size, mode and time.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.tree.ls`, over HTTP `GET /ipfs/tree/ls/{root}`.
+        """
+        ask = tree.TreeFind.from_fields(
+            {
+                "root": root,
+                "path": path,
+                "glob": glob,
+                "type": type,
+                "max_depth": max_depth,
+                "details": details,
+                "limit": limit,
+                "backend": backend,
+            }
+        )
+        return Items(lambda: self._transport.open_items(subjects.TREE_LS, ask, timeout_s=timeout_s))
+
+    async def tree_du(
+        self,
+        root: str,
+        *,
+        path: str = "/",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.Usage:
+        """What a tree takes.
+
+        `root`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.tree.du`, over HTTP `GET /ipfs/tree/du/{root}`.
+        """
+        ask = tree.TreeUsage.from_fields({"root": root, "path": path, "backend": backend})
+        return await self._transport.request(subjects.TREE_DU, ask, timeout_s=timeout_s)
+
+    def tree_diff(
+        self,
+        before: str,
+        after: str,
+        *,
+        path: str = "/",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[tree.Difference]:
+        """What differs between two trees.
+
+        `before`: a CID, version 0 or 1, in any supported multibase.
+        `after`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.tree.diff`, over HTTP `GET /ipfs/tree/diff/{before}/{after}`.
+        """
+        ask = tree.TreeDiff.from_fields({"before": before, "after": after, "path": path, "backend": backend})
+        return self._transport.items(subjects.TREE_DIFF, ask, timeout_s=timeout_s)
+
+    def tree_export(
+        self,
+        root: str,
+        *,
+        since: str | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> Content[dag.CarHead]:
+        """A tree, or what it has that an earlier one had not, as a CAR file.
+
+        `root`: a CID, version 0 or 1, in any supported multibase.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.ipfs.tree.export`, over HTTP `GET /ipfs/tree/export/{root}`.
+        """
+        ask = tree.TreeExport.from_fields({"root": root, "since": since, "backend": backend})
+        return Content(lambda: self._transport.open(subjects.TREE_EXPORT, ask, timeout_s=timeout_s))
+
+    async def file_write(
+        self,
+        source: Source,
+        *,
+        cid: str | None = None,
+        offset: int | None = None,
+        truncate: bool = False,
+        size_bytes: int | None = None,
+        keep: str | None = None,
+        keep_s: float | None = None,
+        profile: Literal["unixfs-v1-2025", "unixfs-v0-2015"] = "unixfs-v1-2025",
+        raw_leaves: bool | None = None,
+        cid_version: Literal[0, 1] | None = None,
+        chunk_bytes: int | None = None,
+        max_links: int | None = None,
+        hash: str | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.FileWritten:
+        """Make another file of a file: bytes written at an offset or at its end.
+
+        `cid`: the file to begin with; without it, an empty one.
+        `offset`: where to write; by default at the end.
+        `size_bytes`: cut or fill the file to this size at the end.
+        `backend`: which back end answers; by default the first configured.
+        `source`: text, bytes, an async iterable of bytes, or the Path of a file.
+        `progress`: called with the number of bytes sent so far.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.file.write`, over HTTP `POST /ipfs/file/write`.
+        """
+        return await upload(
+            self._transport,
+            subjects.FILE_WRITE,
+            source,
+            {
+                "cid": cid,
+                "offset": offset,
+                "truncate": truncate,
+                "size_bytes": size_bytes,
+                "keep": keep,
+                "keep_s": keep_s,
+                "profile": profile,
+                "raw_leaves": raw_leaves,
+                "cid_version": cid_version,
+                "chunk_bytes": chunk_bytes,
+                "max_links": max_links,
+                "hash": hash,
+                "backend": backend,
+            },
+            progress=progress,
+            timeout_s=timeout_s,
+        )
+
+    async def root_set(
+        self,
+        name: str,
+        cid: str,
+        *,
+        expires_in_s: float | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.NamedRoot:
+        """Keep a DAG under a name, as far as it is here.
+
+        `name`: what a named root is called.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.root.set`, over HTTP `POST /ipfs/root/set`.
+        """
+        ask = tree.RootSet.from_fields(
+            {"name": name, "cid": cid, "expires_in_s": expires_in_s, "backend": backend}
+        )
+        return await self._transport.request(subjects.ROOT_SET, ask, timeout_s=timeout_s)
+
+    async def root_rm(
+        self,
+        names: list[str],
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.RootsRemoved:
+        """Let named roots go.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.root.rm`, over HTTP `POST /ipfs/root/rm`.
+        """
+        ask = tree.RootsRemove.from_fields({"names": names, "backend": backend})
+        return await self._transport.request(subjects.ROOTS_RM, ask, timeout_s=timeout_s)
+
+    def root_ls(
+        self,
+        *,
+        prefix: str = "",
+        after: str = "",
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[tree.NamedRoot]:
+        """The named roots.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.root.ls`, over HTTP `GET /ipfs/root/ls`.
+        """
+        ask = tree.RootList.from_fields({"prefix": prefix, "after": after, "backend": backend})
+        return self._transport.items(subjects.ROOTS, ask, timeout_s=timeout_s)
+
+    async def upload_create(
+        self,
+        *,
+        size_bytes: int | None = None,
+        metadata: str = "",
+        filename: str | None = None,
+        expires_in_s: float = 86400.0,
+        profile: Literal["unixfs-v1-2025", "unixfs-v0-2015"] = "unixfs-v1-2025",
+        pin: bool = True,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.UploadState:
+        """Begin an upload that may be broken off and go on.
+
+        `metadata`: the client's own, given back as it is.
+        `pin`: pin the content when it is complete.
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.upload.create`, over HTTP `POST /ipfs/upload/create`.
+        """
+        ask = tree.UploadCreate.from_fields(
+            {
+                "size_bytes": size_bytes,
+                "metadata": metadata,
+                "filename": filename,
+                "expires_in_s": expires_in_s,
+                "profile": profile,
+                "pin": pin,
+                "backend": backend,
+            }
+        )
+        return await self._transport.request(subjects.UPLOAD_CREATE, ask, timeout_s=timeout_s)
+
+    async def upload_append(
+        self,
+        source: Source,
+        id: str,
+        offset: int,
+        *,
+        checksum: str | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.UploadState:
+        """The next bytes of an upload.
+
+        `checksum`: `<algorithm> <base64 digest>` of this stream; nothing is kept if it differs.
+        `backend`: which back end answers; by default the first configured.
+        `source`: text, bytes, an async iterable of bytes, or the Path of a file.
+        `progress`: called with the number of bytes sent so far.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.ipfs.upload.append`, over HTTP `POST /ipfs/upload/append/{id}`.
+        """
+        return await upload(
+            self._transport,
+            subjects.UPLOAD_APPEND,
+            source,
+            {"id": id, "offset": offset, "checksum": checksum, "backend": backend},
+            progress=progress,
+            timeout_s=timeout_s,
+        )
+
+    async def upload_stat(
+        self,
+        id: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.UploadState:
+        """How far an upload is.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.upload.stat`, over HTTP `GET /ipfs/upload/stat/{id}`.
+        """
+        ask = tree.UploadRequest.from_fields({"id": id, "backend": backend})
+        return await self._transport.request(subjects.UPLOAD_STAT, ask, timeout_s=timeout_s)
+
+    async def upload_finish(
+        self,
+        id: str,
+        *,
+        size_bytes: int | None = None,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.UploadState:
+        """Complete an upload whose size was not known.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.upload.finish`, over HTTP `POST /ipfs/upload/finish/{id}`.
+        """
+        ask = tree.UploadFinish.from_fields({"id": id, "size_bytes": size_bytes, "backend": backend})
+        return await self._transport.request(subjects.UPLOAD_FINISH, ask, timeout_s=timeout_s)
+
+    async def upload_cancel(
+        self,
+        id: str,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> tree.UploadState:
+        """Give an upload up, and its space free.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.upload.cancel`, over HTTP `POST /ipfs/upload/cancel/{id}`.
+        """
+        ask = tree.UploadRequest.from_fields({"id": id, "backend": backend})
+        return await self._transport.request(subjects.UPLOAD_CANCEL, ask, timeout_s=timeout_s)
+
+    def upload_ls(
+        self,
+        *,
+        backend: Literal["embedded", "kubo", "gateway", "simulation"] | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[tree.UploadState]:
+        """The uploads that are under way.
+
+        `backend`: which back end answers; by default the first configured.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.ipfs.upload.ls`, over HTTP `GET /ipfs/upload/ls`.
+        """
+        ask = tree.UploadList.from_fields({"backend": backend})
+        return self._transport.items(subjects.UPLOADS, ask, timeout_s=timeout_s)
+
 
 class Cache(Namespace):
     """Owns the content cache and the CID index."""
@@ -1429,9 +1839,883 @@ class Cache(Namespace):
         return Content(lambda: self._transport.open(subjects.EXPORT, ask, timeout_s=timeout_s))
 
 
+class Journal(Namespace):
+    """Owns the file tree and its journal."""
+
+    async def mkdir(
+        self,
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["mkdir"] = "mkdir",
+        parents: bool = False,
+        exist_ok: bool = False,
+        mode: int | None = None,
+        mtime: float | None = None,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Make a directory.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `parents`: make what is missing above it; then it may exist.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.mkdir`, over HTTP `POST /fs-journal/mkdir`.
+        """
+        ask = journal.MakeDirectory.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "path": path,
+                "parents": parents,
+                "exist_ok": exist_ok,
+                "mode": mode,
+                "mtime": mtime,
+            }
+        )
+        return await self._transport.request(subjects.FS_MKDIR, ask, timeout_s=timeout_s)
+
+    async def write(
+        self,
+        source: Source,
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["write"] = "write",
+        offset: int = 0,
+        append: bool = False,
+        truncate: bool = False,
+        create: bool = True,
+        parents: bool = False,
+        mode: int | None = None,
+        mtime: float | None = None,
+        progress: Progress | None = None,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Write into a file: at an offset, at its end, or all of it.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `append`: write at the end; `offset` must be 0.
+        `truncate`: the file ends where the written bytes end.
+        `create`: make the file if it is missing.
+        `source`: text, bytes, an async iterable of bytes, or the Path of a file.
+        `progress`: called with the number of bytes sent so far.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.journal.write`, over HTTP `POST /fs-journal/write`.
+        """
+        return await upload(
+            self._transport,
+            subjects.FS_WRITE,
+            source,
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "path": path,
+                "offset": offset,
+                "append": append,
+                "truncate": truncate,
+                "create": create,
+                "parents": parents,
+                "mode": mode,
+                "mtime": mtime,
+            },
+            progress=progress,
+            timeout_s=timeout_s,
+        )
+
+    async def put(
+        self,
+        path: str,
+        cid: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["put"] = "put",
+        parents: bool = False,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime: float | None = None,
+        release: str | None = None,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Place content that has a CID at a path.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `overwrite`: replace a file (never a directory with something in it).
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.put`, over HTTP `POST /journal/put`.
+        """
+        ask = journal.PutContent.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "path": path,
+                "cid": cid,
+                "parents": parents,
+                "overwrite": overwrite,
+                "mode": mode,
+                "mtime": mtime,
+                "release": release,
+            }
+        )
+        return await self._transport.request(subjects.FS_PUT, ask, timeout_s=timeout_s)
+
+    async def truncate(
+        self,
+        path: str,
+        size_bytes: int,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["truncate"] = "truncate",
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Cut a file to a size, or fill it up with zeros.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.truncate`, over HTTP `POST /journal/truncate`.
+        """
+        ask = journal.TruncateFile.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "path": path,
+                "size_bytes": size_bytes,
+            }
+        )
+        return await self._transport.request(subjects.FS_TRUNCATE, ask, timeout_s=timeout_s)
+
+    async def rm(
+        self,
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["remove"] = "remove",
+        recursive: bool = False,
+        missing_ok: bool = False,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Remove a file, a link or a directory.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.rm`, over HTTP `POST /fs-journal/remove`.
+        """
+        ask = journal.RemoveEntry.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "path": path,
+                "recursive": recursive,
+                "missing_ok": missing_ok,
+            }
+        )
+        return await self._transport.request(subjects.FS_RM, ask, timeout_s=timeout_s)
+
+    async def mv(
+        self,
+        source: str,
+        destination: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["move"] = "move",
+        parents: bool = False,
+        overwrite: bool = True,
+        exact: bool = False,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Give an entry another path.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `source`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `destination`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `exact`: the destination is the new path itself, never a folder to put it in.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.mv`, over HTTP `POST /fs-journal/move`.
+        """
+        ask = journal.MoveEntry.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "source": source,
+                "destination": destination,
+                "parents": parents,
+                "overwrite": overwrite,
+                "exact": exact,
+            }
+        )
+        return await self._transport.request(subjects.FS_MV, ask, timeout_s=timeout_s)
+
+    async def cp(
+        self,
+        source: str,
+        destination: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["copy"] = "copy",
+        parents: bool = False,
+        overwrite: bool = False,
+        exact: bool = False,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Place an entry at a second path.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `source`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `destination`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.cp`, over HTTP `POST /journal/cp`.
+        """
+        ask = journal.CopyEntry.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "source": source,
+                "destination": destination,
+                "parents": parents,
+                "overwrite": overwrite,
+                "exact": exact,
+            }
+        )
+        return await self._transport.request(subjects.FS_CP, ask, timeout_s=timeout_s)
+
+    async def symlink(
+        self,
+        path: str,
+        target: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["symlink"] = "symlink",
+        parents: bool = False,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Make a symbolic link.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.symlink`, over HTTP `POST /journal/symlink`.
+        """
+        ask = journal.MakeLink.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "path": path,
+                "target": target,
+                "parents": parents,
+            }
+        )
+        return await self._transport.request(subjects.FS_SYMLINK, ask, timeout_s=timeout_s)
+
+    async def metadata(
+        self,
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        if_cid: str | None = None,
+        op: Literal["metadata"] = "metadata",
+        mode: int | None = None,
+        mtime: float | None = None,
+        clear: bool = False,
+        create: bool = False,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Set mode and time of an entry.
+
+        `if_root`: only if the whole tree is this one now.
+        `if_cid`: only if the entry at the path has this CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `create`: make an empty file if there is none.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.metadata`, over HTTP `POST /journal/metadata`.
+        """
+        ask = journal.SetMetadata.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "if_cid": if_cid,
+                "op": op,
+                "path": path,
+                "mode": mode,
+                "mtime": mtime,
+                "clear": clear,
+                "create": create,
+            }
+        )
+        return await self._transport.request(subjects.FS_METADATA, ask, timeout_s=timeout_s)
+
+    async def touch(
+        self,
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        mtime: float | None = None,
+        create: bool = True,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Set the time of an entry, making an empty file if there is none.
+
+        `if_root`: only if the whole tree is this one now.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.touch`, over HTTP `POST /journal/touch`.
+        """
+        ask = journal.Touch.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "path": path,
+                "mtime": mtime,
+                "create": create,
+            }
+        )
+        return await self._transport.request(subjects.FS_TOUCH, ask, timeout_s=timeout_s)
+
+    async def chmod(
+        self,
+        path: str,
+        mode: int,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Set the mode of an entry.
+
+        `if_root`: only if the whole tree is this one now.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `mode`: pOSIX permission bits.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.chmod`, over HTTP `POST /journal/chmod`.
+        """
+        ask = journal.Chmod.from_fields(
+            {"transaction": transaction, "sync": sync, "if_root": if_root, "path": path, "mode": mode}
+        )
+        return await self._transport.request(subjects.FS_CHMOD, ask, timeout_s=timeout_s)
+
+    async def mount(
+        self,
+        cid: str,
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Place the content of a CID at a path, with the directories above it.
+
+        `if_root`: only if the whole tree is this one now.
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.mount`, over HTTP `POST /fs-journal/mount`.
+        """
+        ask = journal.Mount.from_fields(
+            {"transaction": transaction, "sync": sync, "if_root": if_root, "cid": cid, "path": path}
+        )
+        return await self._transport.request(subjects.FS_MOUNT, ask, timeout_s=timeout_s)
+
+    async def unmount(
+        self,
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Take what was mounted out of the tree.
+
+        `if_root`: only if the whole tree is this one now.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.unmount`, over HTTP `POST /journal/unmount`.
+        """
+        ask = journal.Unmount.from_fields(
+            {"transaction": transaction, "sync": sync, "if_root": if_root, "path": path}
+        )
+        return await self._transport.request(subjects.FS_UNMOUNT, ask, timeout_s=timeout_s)
+
+    async def restore(
+        self,
+        at: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        path: str = "/",
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Bring a path back as it was.
+
+        `if_root`: only if the whole tree is this one now.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `at`: a sequence, `@` and a Unix time, or a root CID.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.restore`, over HTTP `POST /journal/restore`.
+        """
+        ask = journal.Restore.from_fields(
+            {"transaction": transaction, "sync": sync, "if_root": if_root, "path": path, "at": at}
+        )
+        return await self._transport.request(subjects.FS_RESTORE, ask, timeout_s=timeout_s)
+
+    async def apply(
+        self,
+        operations: list[
+            tree.Mkdir
+            | tree.Put
+            | tree.Write
+            | tree.Truncate
+            | tree.Remove
+            | tree.Move
+            | tree.Copy
+            | tree.Symlink
+            | tree.Metadata
+        ],
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """Several operations as one: all or none.
+
+        `if_root`: only if the whole tree is this one now.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.apply`, over HTTP `POST /journal/apply`.
+        """
+        ask = journal.Apply.from_fields(
+            {"transaction": transaction, "sync": sync, "if_root": if_root, "operations": operations}
+        )
+        return await self._transport.request(subjects.FS_APPLY, ask, timeout_s=timeout_s)
+
+    async def begin(
+        self, *, expires_in_s: float = 300.0, timeout_s: float | None = None
+    ) -> journal.TransactionInfo:
+        """Begin a transaction.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.begin`, over HTTP `POST /journal/begin`.
+        """
+        ask = journal.Begin.from_fields({"expires_in_s": expires_in_s})
+        return await self._transport.request(subjects.FS_BEGIN, ask, timeout_s=timeout_s)
+
+    async def commit(self, transaction: str, *, timeout_s: float | None = None) -> journal.Changed:
+        """Make what a transaction has done so for everybody.
+
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.commit`, over HTTP `POST /journal/commit`.
+        """
+        ask = journal.End.from_fields({"transaction": transaction})
+        return await self._transport.request(subjects.FS_COMMIT, ask, timeout_s=timeout_s)
+
+    async def rollback(self, transaction: str, *, timeout_s: float | None = None) -> journal.TransactionInfo:
+        """Forget what a transaction has done.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.rollback`, over HTTP `POST /journal/rollback`.
+        """
+        ask = journal.End.from_fields({"transaction": transaction})
+        return await self._transport.request(subjects.FS_ROLLBACK, ask, timeout_s=timeout_s)
+
+    def transactions(
+        self,
+        *,
+        status: Literal["all"] | Literal["pending", "completed", "failed", "rolled_back"] = "all",
+        limit: int = 10,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[journal.TransactionInfo]:
+        """Transactions, open ones and past ones.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.transactions`, over HTTP `GET /fs-journal/transactions`.
+        """
+        ask = journal.TransactionList.from_fields({"status": status, "limit": limit})
+        return self._transport.items(subjects.FS_TRANSACTIONS, ask, timeout_s=timeout_s)
+
+    async def record(
+        self,
+        operation_type: Literal[
+            "create", "delete", "rename", "write", "truncate", "metadata", "checkpoint", "mount", "unmount"
+        ],
+        path: str,
+        *,
+        transaction: str | None = None,
+        sync: Literal["now", "batch"] = "now",
+        if_root: str | None = None,
+        data: dict[str, object] = PydanticUndefined,
+        metadata: dict[str, object] = PydanticUndefined,
+        timeout_s: float | None = None,
+    ) -> journal.Changed:
+        """One operation in the words of the journal: create, delete, rename, write, ….
+
+        `if_root`: only if the whole tree is this one now.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.record`, over HTTP `POST /fs-journal/transactions`.
+        """
+        ask = journal.Recorded.from_fields(
+            {
+                "transaction": transaction,
+                "sync": sync,
+                "if_root": if_root,
+                "operation_type": operation_type,
+                "path": path,
+                "data": data,
+                "metadata": metadata,
+            }
+        )
+        return await self._transport.request(subjects.FS_RECORD, ask, timeout_s=timeout_s)
+
+    async def stat(
+        self,
+        *,
+        at: str | None = None,
+        transaction: str | None = None,
+        path: str = "/",
+        follow: bool = False,
+        timeout_s: float | None = None,
+    ) -> journal.PathStat:
+        """What stands at a path.
+
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `follow`: follow symbolic links.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.stat`, over HTTP `GET /journal/stat`.
+        """
+        ask = journal.StatPath.from_fields(
+            {"at": at, "transaction": transaction, "path": path, "follow": follow}
+        )
+        return await self._transport.request(subjects.FS_STAT, ask, timeout_s=timeout_s)
+
+    def read(
+        self,
+        path: str,
+        *,
+        at: str | None = None,
+        transaction: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Content[ipfs.FileHead]:
+        """The bytes of a file of the tree, or a range of them.
+
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.read`, over HTTP `GET /fs-journal/read`.
+        """
+        ask = journal.ReadFile.from_fields(
+            {"at": at, "transaction": transaction, "path": path, "offset": offset, "length": length}
+        )
+        return Content(lambda: self._transport.open(subjects.FS_READ, ask, timeout_s=timeout_s))
+
+    def ls(
+        self,
+        *,
+        at: str | None = None,
+        transaction: str | None = None,
+        path: str = "/",
+        recursive: bool = False,
+        details: bool = True,
+        timeout_s: float | None = None,
+    ) -> Items[journal.ListHead, tree.TreeEntry]:
+        """The entries of a directory.
+
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.ls`, over HTTP `GET /fs-journal/ls`.
+        """
+        ask = journal.ListPath.from_fields(
+            {"at": at, "transaction": transaction, "path": path, "recursive": recursive, "details": details}
+        )
+        return Items(lambda: self._transport.open_items(subjects.FS_LS, ask, timeout_s=timeout_s))
+
+    def find(
+        self,
+        *,
+        at: str | None = None,
+        transaction: str | None = None,
+        path: str = "/",
+        glob: str | None = None,
+        type: Literal["file", "directory", "symlink"] | None = None,
+        max_depth: int | None = None,
+        limit: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Items[journal.ListHead, tree.TreeEntry]:
+        """Entries below a path, by glob, type and depth.
+
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.find`, over HTTP `GET /journal/find`.
+        """
+        ask = journal.FindPath.from_fields(
+            {
+                "at": at,
+                "transaction": transaction,
+                "path": path,
+                "glob": glob,
+                "type": type,
+                "max_depth": max_depth,
+                "limit": limit,
+            }
+        )
+        return Items(lambda: self._transport.open_items(subjects.FS_FIND, ask, timeout_s=timeout_s))
+
+    async def du(
+        self,
+        *,
+        at: str | None = None,
+        transaction: str | None = None,
+        path: str = "/",
+        timeout_s: float | None = None,
+    ) -> tree.Usage:
+        """What a path takes.
+
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.du`, over HTTP `GET /journal/du`.
+        """
+        ask = journal.UsePath.from_fields({"at": at, "transaction": transaction, "path": path})
+        return await self._transport.request(subjects.FS_DU, ask, timeout_s=timeout_s)
+
+    def diff(
+        self, before: str, *, after: str | None = None, path: str = "/", timeout_s: float | None = None
+    ) -> Items[journal.DiffHead, tree.Difference]:
+        """What differs between two states of the tree.
+
+        `before`: a sequence, `@` and a Unix time, or a root CID.
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.diff`, over HTTP `GET /journal/diff`.
+        """
+        ask = journal.DiffStates.from_fields({"before": before, "after": after, "path": path})
+        return Items(lambda: self._transport.open_items(subjects.FS_DIFF, ask, timeout_s=timeout_s))
+
+    async def export(
+        self,
+        *,
+        at: str | None = None,
+        transaction: str | None = None,
+        path: str = "/",
+        pin: bool = False,
+        timeout_s: float | None = None,
+    ) -> journal.Exported:
+        """The CID of a path.
+
+        `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.export`, over HTTP `POST /fs-journal/export`.
+        """
+        ask = journal.ExportPath.from_fields({"at": at, "transaction": transaction, "path": path, "pin": pin})
+        return await self._transport.request(subjects.FS_EXPORT, ask, timeout_s=timeout_s)
+
+    def log(
+        self,
+        *,
+        after: int | None = None,
+        limit: int = 100,
+        path: str | None = None,
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[journal.Entry]:
+        """Entries of the journal.
+
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.journal.log`, over HTTP `GET /journal/log`.
+        """
+        ask = journal.LogRequest.from_fields({"after": after, "limit": limit, "path": path})
+        return self._transport.items(subjects.JOURNAL_LOG, ask, timeout_s=timeout_s)
+
+    async def status(self, *, timeout_s: float | None = None) -> journal.JournalStatus:
+        """The journal in numbers.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.status`, over HTTP `GET /cli/fs/journal-status`.
+        """
+        ask = journal.StatusRequest.from_fields({})
+        return await self._transport.request(subjects.JOURNAL_STATUS, ask, timeout_s=timeout_s)
+
+    async def enable(
+        self,
+        *,
+        journal_base_path: str = "~/.ipfs_kit/journal",
+        auto_recovery: bool = True,
+        sync_interval: float = 5,
+        checkpoint_interval: float = 60,
+        max_journal_size: int = 1000,
+        timeout_s: float | None = None,
+    ) -> journal.JournalingEnabled:
+        """Say where the journal's archive is and when it is written.
+
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.enable`, over HTTP `POST /cli/fs/enable-journaling`.
+        """
+        ask = journal.EnableJournaling.from_fields(
+            {
+                "journal_base_path": journal_base_path,
+                "auto_recovery": auto_recovery,
+                "sync_interval": sync_interval,
+                "checkpoint_interval": checkpoint_interval,
+                "max_journal_size": max_journal_size,
+            }
+        )
+        return await self._transport.request(subjects.JOURNAL_ENABLE, ask, timeout_s=timeout_s)
+
+    async def checkpoint(self, *, whole: bool = False, timeout_s: float | None = None) -> journal.Checkpoint:
+        """Write the tree of now into the archive.
+
+        `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
+
+        Asks `cidbus.journal.checkpoint`, over HTTP `POST /fs-journal/checkpoint`.
+        """
+        ask = journal.CheckpointRequest.from_fields({"whole": whole})
+        return await self._transport.request(subjects.JOURNAL_CHECKPOINT, ask, timeout_s=timeout_s)
+
+    def checkpoints(self, *, timeout_s: float | None = None) -> AsyncIterator[journal.Checkpoint]:
+        """The checkpoints in the archive.
+
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.journal.checkpoints`, over HTTP `GET /journal/checkpoints`.
+        """
+        ask = journal.CheckpointList.from_fields({})
+        return self._transport.items(subjects.JOURNAL_CHECKPOINTS, ask, timeout_s=timeout_s)
+
+    async def recover(
+        self, *, checkpoint_id: str | None = None, timeout_s: float | None = None
+    ) -> journal.Recovered:
+        """Bring the tree back from its journal, its archive or a checkpoint.
+
+        `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
+
+        Asks `cidbus.journal.recover`, over HTTP `POST /fs-journal/recover`.
+        """
+        ask = journal.Recover.from_fields({"checkpoint_id": checkpoint_id})
+        return await self._transport.request(subjects.JOURNAL_RECOVER, ask, timeout_s=timeout_s)
+
+    async def verify(self, *, roots: bool = True, timeout_s: float | None = None) -> journal.JournalVerified:
+        """Check the chain of the journal and its archive.
+
+        `roots`: also look for the block of each root.
+        `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
+
+        Asks `cidbus.journal.verify`, over HTTP `POST /journal/verify`.
+        """
+        ask = journal.VerifyJournal.from_fields({"roots": roots})
+        return await self._transport.request(subjects.JOURNAL_VERIFY, ask, timeout_s=timeout_s)
+
+    async def forget(self, before: int, *, timeout_s: float | None = None) -> journal.Truncated:
+        """Forget old entries of the journal.
+
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.journal.forget`, over HTTP `POST /journal/forget`.
+        """
+        ask = journal.Truncation.from_fields({"before": before})
+        return await self._transport.request(subjects.JOURNAL_TRUNCATE, ask, timeout_s=timeout_s)
+
+
 class Methods:
     """One namespace per actor."""
 
     def __init__(self, transport: Transport) -> None:
         self.ipfs = Ipfs(transport)
         self.cache = Cache(transport)
+        self.journal = Journal(transport)
