@@ -202,8 +202,8 @@ class Recorded(Changing):
 
     operation_type: OperationType
     path: TreePath
-    data: dict[str, object] = Field(default_factory=dict)
-    metadata: dict[str, object] = Field(default_factory=dict)
+    data: dict[str, object] | None = None
+    metadata: dict[str, object] | None = None
 
 
 # ---- reading it ---------------------------------------------------------------------------------------

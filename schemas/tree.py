@@ -219,8 +219,8 @@ class TreePatch(Ask):
     keep: RootName | None = None
     keep_s: Annotated[float | None, Field(gt=0, le=3.2e9)] = None
     release: Annotated[
-        list[RootName], Field(max_length=MAX_OPERATIONS, description="Named roots to let go")
-    ] = Field(default_factory=list)
+        list[RootName] | None, Field(max_length=MAX_OPERATIONS, description="Named roots to let go")
+    ] = None
     profile: ProfileName = "unixfs-v1-2025"
 
 

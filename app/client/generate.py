@@ -33,6 +33,8 @@ from __future__ import annotations
 
 # The fields that carry an upload's content inside the request; `source` stands for them.
 INLINE_FIELDS = ("content", "data", "object")
+# Which operation of a tree it is: the row says that already.
+OPERATION_TAG = "op"
 
 
 def generate() -> str:
@@ -152,7 +154,7 @@ def _parameters(row: Call[Any]) -> str:
 
 def _fields(row: Call[Any]) -> dict[str, FieldInfo]:
     """The fields that a method takes: what the row is about first, which back end answers last."""
-    left_out = INLINE_FIELDS if isinstance(row, Upload) else ()
+    left_out = {OPERATION_TAG, *(INLINE_FIELDS if isinstance(row, Upload) else ())}
     fields = {name: field for name, field in row.ask.model_fields.items() if name not in left_out}
     return dict(sorted(fields.items(), key=lambda field: field[0] == "backend"))
 
