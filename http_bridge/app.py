@@ -14,7 +14,7 @@ from typing import Any, Self
 from aiohttp import hdrs, web
 
 from ..bus import Bus
-from .bodies import json_expectation
+from .bodies import Expect, json_expectation
 from .bridge import Bridge, Handler
 from .delegated import DelegatedRouting
 from .documents import Documents
@@ -24,10 +24,13 @@ from .gateway.gateway import GATEWAY, add_gateway
 from .health import Health
 from .kubo import add_kubo_rpc
 from .limits import Connection
+from .paths import ANY_PATH
 from .problems import MethodNotAllowed, NoSuchRoute
 from .routes import table_routes
 from .settings import BridgeSettings
 from .shortcut import Shortcut
+from .tree.documented import Documented
+from .tree.paths import TreeRoutes
 
 __all__ = ["BRIDGE", "BridgeServer", "add_routes", "make_app", "serve"]
 
@@ -81,11 +84,23 @@ class _Routes:
         events = EventRoute(self._bridge)
         self._app.on_shutdown.append(events.close)
         self._get("/distributed/events", events.get, counted=False)
+        self._add_tree()
         health = Health(self._bridge)
         self._get("/stats", health.stats)
         self._get("/operations", health.operations)
         self._get("/debug", health.debug)
         return self
+
+    def _add_tree(self) -> None:
+        tree, documented = TreeRoutes(self._bridge), Documented(self._bridge)
+        for path in ("/fs", "/fs" + ANY_PATH):
+            self._get(path, tree.get)
+            for method, handler in tree.changes.items():
+                self._add(method, path, handler, expect=tree.expect)
+        self._get("/cli/fs/get-filesystem", documented.filesystem)
+        self._get("/fs-journal/monitor/health", documented.health)
+        for path, handler in documented.posts.items():
+            self._add(hdrs.METH_POST, path, handler)
 
     def add_pages(self) -> Self:
         health, documents = Health(self._bridge), Documents(self._bridge)
@@ -106,6 +121,10 @@ class _Routes:
         guarded = self._bridge.guard(handler, counted=counted)
         for method in (hdrs.METH_GET, hdrs.METH_HEAD):
             self._resource(path).add_route(method, guarded, expect_handler=self._expect)
+
+    def _add(self, method: str, path: str, handler: Handler, *, expect: Expect | None = None) -> None:
+        guarded = self._bridge.guard(handler)
+        self._resource(path).add_route(method, guarded, expect_handler=expect or self._expect)
 
     def _resource(self, path: str) -> web.Resource:
         if path not in self._resources:

@@ -38,15 +38,16 @@ class ItemsRoute:
         self._settings = bridge.settings
 
     async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        return await self._list(request, ask_of_path(self._row.ask, request), operation_id)
+        return await self.list_items(request, ask_of_path(self._row.ask, request), operation_id)
 
     head = get
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         ask = await ask_of_body(self._row.ask, request, self._bridge)
-        return await self._list(request, ask, operation_id)
+        return await self.list_items(request, ask, operation_id)
 
-    async def _list(self, request: web.Request, ask: Any, operation_id: str) -> web.StreamResponse:
+    async def list_items(self, request: web.Request, ask: Any, operation_id: str) -> web.StreamResponse:
+        """The items that the row gives for `ask`."""
         started = time.perf_counter()
         as_lines = NDJSON in request.headers.get(hdrs.ACCEPT, "")
         headers = {hdrs.CONTENT_TYPE: NDJSON if as_lines else JSON, OPERATION_ID: operation_id, **SERVER}

@@ -16,7 +16,7 @@ from ..schemas.errors import BusError, Cancelled, Internal, Unavailable
 __all__ = [
     "problem", "problem_body", "conceal", "status_of", "REASONS",
     "NoSuchRoute", "MethodNotAllowed", "SlowRequest", "NoRoom", "ExpectationFailed", "UnsupportedMediaType",
-    "HeadTooLarge",
+    "HeadTooLarge", "PreconditionFailed",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,15 @@ class NoRoom(BusError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"the bodies of running requests hold {limit} bytes already", limit=limit)
+
+
+class PreconditionFailed(BusError):
+    """What If-Match or If-None-Match asks for does not hold; the details are those of the Conflict."""
+
+    code, kind = 412, "precondition_failed"
+
+    def __init__(self, conflict: BusError) -> None:
+        super().__init__(conflict.message, **conflict.details)
 
 
 class ExpectationFailed(BusError):

@@ -17,7 +17,7 @@ from ..schemas.cache import CachedHead, TableHead
 from ..schemas.dag import CarHead, DagHead
 from ..schemas.ipfs import BlockHead, FileHead, TarHead
 from ..schemas.rows import Call, Request, Stream, Upload
-from ..schemas.subjects import calls
+from ..schemas.subjects import FS_READ, calls
 from .asking import ask_of_body, ask_of_path
 from .bodies import Expect, json_expectation
 from .bridge import Bridge, Handler
@@ -27,6 +27,7 @@ from .paths import served_paths
 from .replies import reply
 from .streams import BlockRoute, ContentRoute, FileRoute, TarRoute
 from .tables import AS_ARROW, RowsRoute, TableRoute
+from .tree.entries import ReadRoute
 from .uploads import UploadRoute
 
 __all__ = ["Route", "routes_of", "table_routes"]
@@ -64,6 +65,8 @@ def routes_of(bridge: Bridge, row: Call[Any]) -> Iterator[Route]:
 
 
 def _handlers(bridge: Bridge, row: Call[Any]) -> Any:
+    if row is FS_READ:
+        return ReadRoute(bridge)
     if isinstance(row, Request):
         return RequestRoute(bridge, row)
     if isinstance(row, Upload):

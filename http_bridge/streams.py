@@ -33,7 +33,7 @@ from .ranges import ByteRange, matches_any, read_range
 from .replies import JSON, duration_ms, duration_text, opening
 from .sending import send
 
-__all__ = ["BlockRoute", "ContentRoute", "FileRoute", "TarRoute"]
+__all__ = ["BlockRoute", "ContentRoute", "FileAsk", "FileRoute", "Headers", "TarRoute"]
 
 # As `istr`, a name is folded to lower case once and not for every answer.
 DURATION = istr("X-Operation-Duration-MS")
@@ -157,7 +157,7 @@ class FileRoute(ContentRoute):
         if hdrs.IF_NONE_MATCH in given and await self._is_known(given[hdrs.IF_NONE_MATCH], etag, ask):
             headers = self._headers(ask, etag, operation_id)
             return web.Response(status=304, headers=headers)
-        wanted = _range_of(request, ask, etag) if hdrs.RANGE in given else None
+        wanted = self.wanted(request, ask, etag)
         if wanted is not None:
             ask = ask.model_copy(update={"offset": wanted.offset, "length": wanted.length})
         async with await self._open(ask) as stream:
@@ -173,9 +173,12 @@ class FileRoute(ContentRoute):
             return await self._content(request, ask, stream, part, headers, started, status)
 
     async def head(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        ask: FileAsk = ask_of_path(self._row.ask, request, PRESENTATION)
+        return await self.head_file(request, ask, operation_id)
+
+    async def head_file(self, request: web.Request, ask: FileAsk, operation_id: str) -> web.StreamResponse:
         """What GET would say, for the price of the first bytes."""
         started = time.perf_counter()
-        ask: FileAsk = ask_of_path(self._row.ask, request, PRESENTATION)
         etag = self.etag(ask)
         headers = self._headers(ask, etag, operation_id)
         if await self._is_known(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag, ask):
@@ -215,6 +218,12 @@ class FileRoute(ContentRoute):
                 return await send(request, headers, document, stall_s=self._settings.write_timeout_s)
             return await self._content(request, ask, stream, self._part(ask, stream), headers, started, 200)
 
+    def wanted(self, request: web.Request, ask: FileAsk, etag: str) -> ByteRange | None:
+        """The range to send, None for all that is asked for."""
+        if ask.offset or ask.length is not None:
+            return None  # the query has already said which bytes
+        return _range_of(request, etag)
+
     async def _open(self, ask: FileAsk) -> Incoming:
         stream = await self._bus.open(self._row, ask)
         if self._row.head is CachedHead and stream.head is None:
@@ -225,6 +234,13 @@ class FileRoute(ContentRoute):
         if ask.offset or ask.length is not None:
             return etag_of(ask.cid, ask.path, f"?{ask.offset}+{ask.length}")
         return etag_of(ask.cid, ask.path)
+
+    # Whether a file has a name even where neither path nor query give one.
+    is_named = False
+
+    def name_of(self, request: web.Request, ask: FileAsk) -> str:
+        """What the file is called: by the query, else by the path; empty if neither says."""
+        return request.query.get("filename") or ask.path.rpartition("/")[2]
 
     async def _is_known(self, condition: str, etag: str, ask: FileAsk) -> bool:
         """Whether If-None-Match names the content; `*` does if there is such content at all."""
@@ -252,11 +268,11 @@ class FileRoute(ContentRoute):
 
     def _present(self, request: web.Request, ask: FileAsk, first: bytes, headers: Headers) -> None:
         """Name and type: by the name that the query or the path gives, else by the first bytes."""
-        if not ask.path and not request.query_string:
+        if not ask.path and not request.query_string and not self.is_named:
             headers[hdrs.CONTENT_TYPE] = media.by_bytes(first)
             headers[hdrs.CONTENT_DISPOSITION] = disposition(ask.cid, attachment=False)
             return
-        name = request.query.get("filename") or ask.path.rpartition("/")[2]
+        name = self.name_of(request, ask)
         attachment = says_yes(request.query.get("download"))
         media_type = (media.by_name(name) if name else None) or media.by_bytes(first)
         headers[hdrs.CONTENT_TYPE] = media_type
@@ -287,13 +303,22 @@ class FileRoute(ContentRoute):
         if whole is not None:
             return web.Response(status=status, body=whole, headers=headers)
         headers[hdrs.CONTENT_LENGTH] = str(part.length)
-        chunks = _chain(first, stream)
+        return await self.deliver(request, headers, _chain(first, stream), stream, status)
+
+    async def deliver(
+        self,
+        request: web.Request,
+        headers: Headers,
+        chunks: AsyncIterator[bytes],
+        stream: Incoming,
+        status: int,
+    ) -> web.StreamResponse:
+        """Answer with these chunks, which come from the stream."""
         return await send(request, headers, chunks, status=status, stall_s=self._settings.write_timeout_s)
 
     async def _first_bytes(self, request: web.Request, ask: FileAsk) -> bytes:
         """The file's first bytes, or none if its name says its type."""
-        name = request.query.get("filename") or ask.path.rpartition("/")[2]
-        if media.by_name(name) is not None:
+        if media.by_name(self.name_of(request, ask)) is not None:
             return b""
         start = ask.model_copy(update={"offset": 0, "length": media.SNIFFED_BYTES})
         async with await self._bus.open(self._row, start) as stream:
@@ -324,13 +349,13 @@ async def _asked_for(stream: Incoming, part: Part) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _range_of(request: web.Request, ask: FileAsk, etag: str) -> ByteRange | None:
-    """The range to send; None if there is none, or the client's copy is of something else (If-Range)."""
-    if ask.offset or ask.length is not None:
-        return None  # the query has already said which bytes
-    if request.headers.get(hdrs.IF_RANGE, etag).strip() != etag:
+def _range_of(request: web.Request, etag: str) -> ByteRange | None:
+    """What the Range header asks for; None if there is none, or the client's copy is of something else
+    (If-Range)."""
+    value = request.headers.get(hdrs.RANGE)
+    if value is None or request.headers.get(hdrs.IF_RANGE, etag).strip() != etag:
         return None
-    return read_range(request.headers[hdrs.RANGE])
+    return read_range(value)
 
 
 async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -68,7 +68,7 @@ class RowsRoute(ItemsRoute):
         super().__init__(bridge, row)
         self._table = TableRoute(bridge, as_table)
 
-    async def _list(self, request: web.Request, ask: Any, operation_id: str) -> web.StreamResponse:
+    async def list_items(self, request: web.Request, ask: Any, operation_id: str) -> web.StreamResponse:
         if ARROW in request.headers.get(hdrs.ACCEPT, ""):
             return await self._table.table(request, ask, operation_id)
-        return await super()._list(request, ask, operation_id)
+        return await super().list_items(request, ask, operation_id)

@@ -331,6 +331,46 @@ class Entry(Reply):
     error: str | None = None
 
 
+class ChangeRecord(Reply):
+    """One transaction as an entry tells of it. `transaction` is None for a change that was one request.
+
+    `writes` says what it may have changed: a letter and a path each. `e`: what stands at the path; `p`: that,
+    and directories above it may be new; `t`: that and everything below it. Many become few by naming what
+    is above them.
+    """
+
+    transaction: str | None = None
+    status: EntryState
+    operations: dict[str, int] = Field(default_factory=dict)
+    writes: list[str] = Field(default_factory=list)
+    error: str | None = None
+    started_at: UnixTime
+
+
+class Totals(Reply):
+    """Since the tree began: transactions by status, their operations by type."""
+
+    statuses: dict[str, int] = Field(default_factory=dict)
+    operations: dict[str, int] = Field(default_factory=dict)
+
+
+class Record(Reply):
+    """An entry as it is stored. `previous` is the SHA-256 of the bytes of the entry before, in hex; `recover`
+    says that the entries before it were lost, or left behind, on purpose."""
+
+    sequence: int
+    id: str
+    kind: Literal["commit", "recover"] = "commit"
+    previous: str
+    before: str
+    root: str
+    at: UnixTime
+    node: str | None = None
+    instance: str | None = None
+    changes: list[ChangeRecord] = Field(default_factory=list)
+    totals: Totals = Totals()
+
+
 class StatusRequest(Wire):
     """Nothing to say."""
 

@@ -1,11 +1,12 @@
 """What a row of the table is: a subject, what goes in, what comes out, and one line that says why.
 
-Four kinds, by what travels:
+Five kinds, by what travels:
 
     Request   one body in, one reply out
     Stream    one body in, bytes or items out, pulled by the receiver
     Upload    one body and a pulled stream of bytes in, one reply out
     Event     one body to whoever listens, no reply
+    Log       one body after the other, kept in order: a JetStream stream that its actor alone may touch
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Generic, TypeVar
 
 from .wire import Empty, Wire
 
-__all__ = ["Row", "Replied", "Request", "Stream", "Upload", "Event", "Call", "ROOT"]
+__all__ = ["Row", "Replied", "Request", "Stream", "Upload", "Event", "Log", "Call", "ROOT"]
 
 ROOT = "cidbus"
 
@@ -136,3 +137,15 @@ class Event(Row, Generic[E]):
         self.event = event
         self.also = also
         self.subject = f"{ROOT}.event.{name}"
+
+
+class Log(Row, Generic[E]):
+    """What an actor writes down for good, entry by entry; `bus/log.py` reads and appends."""
+
+    kind = "log"
+
+    def __init__(self, name: str, entry: type[E], summary: str) -> None:
+        super().__init__(name, summary)
+        self.entry = entry
+        self.subject = f"{ROOT}.log.{self.actor}"
+        self.stream = f"{ROOT}_{self.actor}".upper()

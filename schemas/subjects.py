@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import cache, dag, ipfs, journal, names, routing, tree
-from .rows import Call, Event, Request, Row, Stream, Upload
+from .rows import Call, Event, Log, Request, Row, Stream, Upload
 from .wire import Empty
 
 __all__ = ["ACTORS", "ROWS", "ActorInfo", "calls", "events", "row_named"]
@@ -479,7 +479,7 @@ FS_MKDIR = Request(
 FS_WRITE = Upload(
     "journal.write", journal.WriteFile, journal.Changed,
     "Write into a file: at an offset, at its end, or all of it", timeout_s=60,
-    http=("POST /fs-journal/write", "POST /journal/write"),
+    http="POST /journal/write",
 )  # fmt: skip
 FS_PUT = Request(
     "journal.put", journal.PutContent, journal.Changed,
@@ -653,6 +653,11 @@ JOURNAL_TRUNCATE = Request(
     http="POST /journal/forget",
 )  # fmt: skip
 
+JOURNAL_ENTRIES = Log(
+    "journal.entries", journal.Record,
+    "The journal: every change of the file tree, each chained to the one before",
+)  # fmt: skip
+
 # ---- events ---------------------------------------------------------------------------------------------
 
 ADDED = Event("ipfs.added", ipfs.ContentAdded, "Content was stored", also="content_added")
@@ -708,6 +713,8 @@ ACTORS: dict[str, ActorInfo] = {
             PIN,
             DAG_IMPORT,
             BLOCK_STAT,
+            # An instance passes on what belongs to a transaction, or an archive, that another one has.
+            *(row for row in globals().values() if isinstance(row, Call) and row.actor == "journal"),
         ),
     ),
     "telemetry": ActorInfo("Owns operation records"),
@@ -723,6 +730,11 @@ ACTORS: dict[str, ActorInfo] = {
 def calls(actor: str | None = None) -> list[Call]:  # type: ignore[type-arg]
     """The rows that somebody answers, of one actor or of all."""
     return [row for row in ROWS if isinstance(row, Call) and actor in (None, row.actor)]
+
+
+def logs(actor: str | None = None) -> list[Log]:  # type: ignore[type-arg]
+    """The rows that are written down, of one actor or of all."""
+    return [row for row in ROWS if isinstance(row, Log) and actor in (None, row.actor)]
 
 
 def events(actor: str | None = None) -> list[Event]:  # type: ignore[type-arg]

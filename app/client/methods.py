@@ -1912,7 +1912,7 @@ class Journal(Namespace):
         `progress`: called with the number of bytes sent so far.
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
-        Asks `cidbus.journal.write`, over HTTP `POST /fs-journal/write`.
+        Asks `cidbus.journal.write`, over HTTP `POST /journal/write`.
         """
         return await upload(
             self._transport,

@@ -1,0 +1,138 @@
+"""What a request to a path of the tree asks, read from its path, query and headers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from aiohttp import hdrs, web
+from pydantic import AfterValidator, Field
+
+from ...schemas.errors import BadRequest, BusError, Conflict
+from ...schemas.ipfs import EntryType, ProfileName
+from ...schemas.journal import Changing, Seen
+from ...schemas.tree import Mtime, Offset, TreePath
+from ...schemas.wire import CidText, Wire
+from ..asking import loose_fields
+from ..naming import says_yes
+from ..problems import PreconditionFailed
+
+__all__ = ["GetPath", "MovePath", "PutPath", "RemovePath", "asked", "conditions", "destination", "refused"]
+
+T = TypeVar("T", bound=Wire)
+
+# How `MOVE` and `COPY` name where to (RFC 4918, section 10.3).
+DESTINATION = "Destination"
+OVERWRITE = "Overwrite"
+
+
+def _from_octal(text: str) -> str:
+    int(text, 8)
+    return text
+
+
+OctalMode = Annotated[
+    str,
+    Field(pattern="^[0-7]{3,4}$", description="POSIX permission bits in octal, such as 644"),
+    AfterValidator(_from_octal),
+]
+
+
+class GetPath(Seen):
+    """`stat` answers with what stands there instead of its content; `glob`, `type` and `max_depth` list what
+    is below a directory."""
+
+    path: TreePath
+    stat: bool = False
+    recursive: bool = False
+    glob: Annotated[str | None, Field(min_length=1, max_length=1024)] = None
+    type: EntryType | None = None
+    max_depth: Annotated[int | None, Field(ge=0, le=256)] = None
+    limit: Annotated[int | None, Field(ge=1)] = None
+    filename: str | None = None
+    download: str | None = None
+
+
+class PutPath(Changing):
+    """A body is the new content, or with `offset` or `append` a part of it; `cid` places content instead."""
+
+    path: TreePath
+    cid: CidText | None = None
+    offset: Offset | None = None
+    append: bool = False
+    truncate: bool | None = None
+    create: bool = True
+    parents: bool = True
+    mode: OctalMode | None = None
+    mtime: Mtime | None = None
+    profile: ProfileName = "unixfs-v1-2025"
+
+    @property
+    def mode_bits(self) -> int | None:
+        return None if self.mode is None else int(self.mode, 8)
+
+
+class RemovePath(Changing):
+    path: TreePath
+    recursive: bool = False
+    missing_ok: bool = False
+
+
+class MovePath(Changing):
+    path: TreePath
+    parents: bool = False
+
+
+def asked(model: type[T], request: web.Request) -> T:
+    """The model of a path of the tree and the query; raises BadRequest naming the field that is wrong."""
+    fields: dict[str, Any] = loose_fields(model, request) | {"path": "/" + request.match_info.get("path", "")}
+    for name in ("stat", "recursive", "append", "missing_ok", "parents"):
+        if fields.get(name) == "":
+            fields[name] = says_yes("")
+    return model.from_fields(fields)
+
+
+def conditions(request: web.Request) -> dict[str, Any]:
+    """What If-Match and If-None-Match ask of a change: `if_cid`, and `overwrite` that is False.
+
+    Raises BadRequest for what no entry's tag could satisfy.
+    """
+    found: dict[str, Any] = {}
+    match = request.headers.get(hdrs.IF_MATCH)
+    if match is not None:
+        tag = match.strip()
+        if len(tag) < 3 or not (tag.startswith('"') and tag.endswith('"')) or "," in tag:
+            raise BadRequest(hdrs.IF_MATCH, "one entity tag, the CID in quotes")
+        found["if_cid"] = tag.strip('"')
+    unless = request.headers.get(hdrs.IF_NONE_MATCH)
+    if unless is not None:
+        if unless.strip() != "*":
+            raise BadRequest(hdrs.IF_NONE_MATCH, "only `*` says something about a change")
+        found["overwrite"] = False
+    return found
+
+
+def refused(request: web.Request, error: Conflict) -> BusError:
+    """The error as one of HTTP: a conflict that the request's own conditions have brought about is a 412."""
+    conditional = hdrs.IF_MATCH in request.headers or hdrs.IF_NONE_MATCH in request.headers
+    return PreconditionFailed(error) if conditional else error
+
+
+def destination(request: web.Request, root: str) -> tuple[str, bool]:
+    """Where MOVE and COPY lead, below `root` (the route of the tree), and whether they may replace.
+
+    Raises BadRequest naming the header.
+    """
+    given = request.headers.get(DESTINATION)
+    if given is None:
+        raise BadRequest(DESTINATION, "missing: a path below the tree, or its URL")
+    parts = urlsplit(given)
+    if parts.netloc and parts.netloc != request.headers.get(hdrs.HOST, ""):
+        raise BadRequest(DESTINATION, "on another server")
+    path = unquote(parts.path)
+    if path != root and not path.startswith(root + "/"):
+        raise BadRequest(DESTINATION, f"not below {root}")
+    overwrite = request.headers.get(OVERWRITE, "T").strip().upper()
+    if overwrite not in ("T", "F"):
+        raise BadRequest(OVERWRITE, "T or F")
+    return path[len(root) :] or "/", overwrite == "T"

@@ -1,0 +1,247 @@
+"""The file tree as paths with methods, below `/fs`:
+
+    GET, HEAD     a file's bytes (ranges, ETag = CID), or a directory's entries; `?at=` reads an earlier state
+    PUT           the body becomes the file, or is written into it (`?offset=`, `?append`); `?cid=` places
+                  content that has a CID
+    POST          one operation as JSON (`{"op": "mkdir"}`), or a form whose files go into the directory
+    DELETE        the entry, a directory with `?recursive`
+    MOVE, COPY    to the `Destination` header's path, over what is there unless `Overwrite: F`
+
+Every answer to a change names the tree's root after it and the journal's sequence.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from aiohttp import hdrs, web
+
+from ...schemas.errors import BadRequest, Conflict, NotAFile
+from ...schemas.ipfs import AddRequest, CatRequest, PathRequest
+from ...schemas.journal import (
+    Apply,
+    Changed,
+    CopyEntry,
+    FindPath,
+    ListPath,
+    MoveEntry,
+    PathStat,
+    PutContent,
+    RemoveEntry,
+    StatPath,
+)  # fmt: skip
+from ...schemas.rows import Request
+from ...schemas.subjects import (
+    ADD,
+    FS_APPLY,
+    FS_CP,
+    FS_FIND,
+    FS_LS,
+    FS_MV,
+    FS_PUT,
+    FS_RM,
+    FS_STAT,
+    LS,
+)  # fmt: skip
+from ...schemas.tree import MAX_OPERATIONS, Outcome, Put
+from ...schemas.wire import Wire
+from ..asking import is_json, json_object, merged
+from ..bodies import expectation, media_type_of, pieces, whole
+from ..bridge import Bridge, Handler
+from ..items import ItemsRoute
+from ..naming import etag_of
+from ..problems import OPERATION_ID, SERVER, UnsupportedMediaType
+from ..ranges import matches_any
+from ..replies import reply
+from .asked import GetPath, MovePath, PutPath, RemovePath, asked, conditions, destination, refused
+from .entries import EntryRoute, described
+from .writing import Writing, write_stream
+
+__all__ = ["TreeRoutes"]
+
+POST_HINT = 'send one operation as JSON, such as {"op": "mkdir"}, or a form with files (curl -F file=@name)'
+
+
+class Placed(Outcome):
+    """A change of one path, and the tree that it has made."""
+
+    root: str
+    sequence: int | None = None
+    transaction: str | None = None
+
+
+class TreeRoutes:
+    """What answers at `/fs` and below."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+        self._bus = bridge.bus
+        self._list = ItemsRoute(bridge, FS_LS)
+        self._find = ItemsRoute(bridge, FS_FIND)
+        self._root = bridge.settings.prefix.rstrip("/") + "/fs"
+        self.expect = expectation(bridge, lambda _request: bridge.settings.max_upload_bytes)
+        self.changes: dict[str, Handler] = {
+            hdrs.METH_PUT: self.put,
+            hdrs.METH_POST: self.post,
+            hdrs.METH_DELETE: self.delete,
+            "MOVE": self.move,
+            "COPY": self.copy,
+        }
+
+    # ---- reading ----------------------------------------------------------------------------------------
+
+    async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        """Also HEAD, which says the same without the bytes."""
+        started = time.perf_counter()
+        ask = asked(GetPath, request)
+        entry = await self._bus.request(
+            FS_STAT, StatPath(path=ask.path, at=ask.at, transaction=ask.transaction, follow=not ask.stat)
+        )
+        if ask.stat:
+            return described(reply(entry, operation_id, started), entry)
+        if entry.type == "directory":
+            return await self._directory(request, ask, entry, operation_id)
+        if entry.type != "file":
+            raise NotAFile(entry.cid, "symbolic link that leads nowhere")
+        route = EntryRoute(self._bridge, entry)
+        if request.method == hdrs.METH_HEAD:
+            return await route.head_file(request, CatRequest(cid=entry.cid), operation_id)
+        return await route.get_file(request, CatRequest(cid=entry.cid), operation_id)
+
+    async def _directory(
+        self, request: web.Request, ask: GetPath, entry: PathStat, operation_id: str
+    ) -> web.StreamResponse:
+        etag = etag_of(entry.cid, "")
+        if matches_any(request.headers.get(hdrs.IF_NONE_MATCH, ""), etag) and not _searches(ask):
+            return described(web.Response(status=304, headers={OPERATION_ID: operation_id, **SERVER}), entry)
+        if request.method == hdrs.METH_HEAD:
+            return described(web.Response(headers={OPERATION_ID: operation_id, **SERVER}), entry)
+        # Of the state that the path was looked up in, whatever has changed since.
+        state = {"path": ask.path, "transaction": ask.transaction}
+        state["at"] = None if ask.transaction else entry.root
+        if _searches(ask):
+            find = FindPath.model_validate(
+                state | {"glob": ask.glob, "type": ask.type, "max_depth": ask.max_depth, "limit": ask.limit}
+            )
+            return await self._find.list_items(request, find, operation_id)
+        listing = ListPath.model_validate(state | {"recursive": ask.recursive})
+        return await self._list.list_items(request, listing, operation_id)
+
+    # ---- changing ---------------------------------------------------------------------------------------
+
+    async def put(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        ask, only_if = asked(PutPath, request), conditions(request)
+        given = {"mode": ask.mode_bits, "mtime": ask.mtime, **_how(ask), **only_if}
+        try:
+            if ask.cid is not None:
+                put = PutContent(path=ask.path, cid=ask.cid, parents=ask.parents, **given)
+                changed = await self._bus.request(FS_PUT, put)
+            else:
+                changed = await write_stream(
+                    self._bus, self._writing(request, ask, given), self._body(request)
+                )
+        except Conflict as error:
+            raise refused(request, error) from error
+        return _placed(changed, operation_id, started)
+
+    def _writing(self, request: web.Request, ask: PutPath, given: dict[str, Any]) -> Writing:
+        part = ask.append or ask.offset is not None
+        if hdrs.CONTENT_RANGE in request.headers:
+            raise BadRequest(hdrs.CONTENT_RANGE, "not with PUT: say `?offset=` to write a part of a file")
+        return Writing(
+            path=ask.path, offset=ask.offset or 0, append=ask.append, create=ask.create, parents=ask.parents,
+            truncate=not part if ask.truncate is None else ask.truncate, profile=ask.profile, **given,
+        )  # fmt: skip
+
+    def _body(self, request: web.Request) -> AsyncIterator[bytes]:
+        return pieces(request, self._bridge.settings.max_upload_bytes, self._bridge)
+
+    async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        media_type = media_type_of(request)
+        if media_type == "multipart/form-data":
+            return reply(await self._form(request), operation_id, started)
+        if not is_json(media_type):
+            raise UnsupportedMediaType(media_type or "nothing", POST_HINT)
+        ask = asked(RemovePath, request)  # for its path, and how the change is to be made
+        async with whole(request, self._bridge.settings.max_json_bytes, self._bridge) as body:
+            operation = merged({"path": ask.path}, json_object(body))
+        if operation.get("op") in ("move", "copy"):
+            operation["source"] = operation.pop("path")
+        change = Apply.from_fields({"operations": [operation], **_how(ask)})
+        return _placed(await self._bus.request(FS_APPLY, change), operation_id, started)
+
+    async def _form(self, request: web.Request) -> Changed:
+        """The files of a form, each under its own name below the path."""
+        ask = asked(PutPath, request)
+        form = AddRequest(
+            content_type=request.headers[hdrs.CONTENT_TYPE], wrap=True, pin=False, profile=ask.profile
+        )
+        added = await self._bus.upload(ADD, form, self._body(request))
+        base = "" if ask.path == "/" else ask.path
+        places: list[Put] = []
+        async for entry in self._bus.items(LS, PathRequest(cid=added.cid)):
+            places.append(Put(path=f"{base}/{entry.name}", cid=entry.cid, parents=ask.parents))
+            if len(places) > MAX_OPERATIONS:
+                raise BadRequest("body", "too many entries for one form", limit=MAX_OPERATIONS)
+        return await self._bus.request(FS_APPLY, Apply.model_validate({"operations": places, **_how(ask)}))
+
+    async def delete(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        ask, only_if = asked(RemovePath, request), conditions(request)
+        only_if.pop("overwrite", None)
+        remove = RemoveEntry(
+            path=ask.path, recursive=ask.recursive, missing_ok=ask.missing_ok, **_how(ask), **only_if
+        )
+        return await self._change(request, FS_RM, remove, operation_id, started)
+
+    async def move(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        return await self._to_destination(request, FS_MV, MoveEntry, operation_id)
+
+    async def copy(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        return await self._to_destination(request, FS_CP, CopyEntry, operation_id)
+
+    async def _to_destination(
+        self, request: web.Request, row: Request[Any, Changed], model: type[Wire], operation_id: str
+    ) -> web.StreamResponse:
+        started = time.perf_counter()
+        ask = asked(MovePath, request)
+        target, overwrite = destination(request, self._root)
+        fields = {"source": ask.path, "destination": target, "overwrite": overwrite, "parents": ask.parents}
+        only_if = conditions(request)
+        only_if.pop("overwrite", None)
+        change = model.from_fields({**fields, "exact": True, **_how(ask), **only_if})
+        return await self._change(request, row, change, operation_id, started)
+
+    async def _change(
+        self, request: web.Request, row: Request[Any, Changed], ask: Any, operation_id: str, started: float
+    ) -> web.StreamResponse:
+        try:
+            changed = await self._bus.request(row, ask)
+        except Conflict as error:
+            raise refused(request, error) from error
+        return _placed(changed, operation_id, started)
+
+
+def _searches(ask: GetPath) -> bool:
+    return any(given is not None for given in (ask.glob, ask.type, ask.max_depth, ask.limit))
+
+
+def _how(ask: Any) -> dict[str, Any]:
+    """What all changes take."""
+    return {"transaction": ask.transaction, "sync": ask.sync, "if_root": ask.if_root}
+
+
+def _placed(changed: Changed, operation_id: str, started: float) -> web.Response:
+    """The answer to a change of one path: 201 where nothing was before."""
+    outcome = changed.outcomes[0]
+    facts = {"root": changed.root, "sequence": changed.sequence, "transaction": changed.transaction}
+    response = reply(Placed(**outcome.model_dump(), **facts), operation_id, started)
+    if outcome.created:
+        response.set_status(201)
+    if outcome.cid is not None and outcome.op != "remove":
+        response.headers[hdrs.ETAG] = etag_of(outcome.cid, "")
+    return response
