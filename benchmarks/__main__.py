@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from cidbus.bus.process import tune_allocator
 
-from . import bulk, car, dag, engine, gateway, hot_reads, index, small
+from . import bulk, car, dag, engine, gateway, hot_reads, index, small, tree
 from .ratio import Ratio, table
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
@@ -25,6 +25,7 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
     "dag": dag.compare,
     "hot": hot_reads.compare,
     "index": index.compare,
+    "tree": tree.compare,
     "car-10gb": car.compare_large,
     "index-10m": index.compare_large,
 }
