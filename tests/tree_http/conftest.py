@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from cidbus.actors import make_actor
 from cidbus.bus import Bus
@@ -27,19 +29,22 @@ class Web:
         self.base = base
         self.bus = bus
 
-    async def ask(self, method: str, path: str, **options: Any) -> tuple[int, Any, Any]:
+    async def ask(self, method: str, path: str | URL, **options: Any) -> tuple[int, Any, Any]:
         """Status, body (JSON as such, else bytes) and headers."""
-        async with self._session.request(method, self.base + path, **options) as response:
-            is_json = response.content_type.endswith("json") and response.content_type != "application/x-ndjson"
+        url = self.base + path if isinstance(path, str) else path
+        async with self._session.request(method, url, **options) as response:
+            is_json = (
+                response.content_type.endswith("json") and response.content_type != "application/x-ndjson"
+            )
             return response.status, await (response.json() if is_json else response.read()), response.headers
 
     async def get(self, path: str, **options: Any) -> tuple[int, Any, Any]:
         return await self.ask("GET", path, **options)
 
-    async def put(self, path: str, body: Any = b"", **options: Any) -> tuple[int, Any, Any]:
-        return await self.ask("PUT", path, data=body, **options)
+    async def put(self, path: str | URL, body: bytes = b"", **options: Any) -> tuple[int, Any, Any]:
+        return await self.ask("PUT", path, data=io.BytesIO(body) if body else b"", **options)
 
-    async def post(self, path: str, **body: Any) -> tuple[int, Any, Any]:
+    async def post(self, path: str, /, **body: Any) -> tuple[int, Any, Any]:
         return await self.ask("POST", path, json=body)
 
     async def names(self, path: str) -> list[str]:

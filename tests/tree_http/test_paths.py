@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator
 
 import aiohttp
-import pytest
+from yarl import URL
 
 from cidbus.schemas import ipfs
 from cidbus.schemas.subjects import ADD
@@ -181,35 +181,25 @@ async def test_a_transaction_is_seen_by_nobody_else_before_it_is_committed(web: 
     assert sorted(await web.names("/")) == ["big", "in"]
 
 
-BAD_PATHS = {
-    "dots": "/fs/a/%2E%2E/b",
-    "nul": "/fs/a%00b",
-    "long": "/fs/" + "n" * 10_000,
-    "deep": "/fs/" + "d/" * 300,
-}
+BAD_PATHS = ("/fs/a/%2E%2E/b", "/fs/a%00b", "/fs/" + "n" * 10_000, "/fs/" + "d/" * 300)
 
 
-@pytest.mark.parametrize("name", BAD_PATHS)
-async def test_a_path_that_can_be_none_is_refused_by_name(web: Web, name: str):
-    from yarl import URL
-
-    url = URL(web.base + BAD_PATHS[name], encoded=True)
-    async with web._session.put(url, data=b"x") as response:
-        problem = await response.json()
-        assert response.status == 400, problem
-        assert problem["details"]["field"] == "path"
+async def test_a_path_that_can_be_none_is_refused_by_name(web: Web):
+    for path in BAD_PATHS:
+        status, problem, _ = await web.put(URL(web.base + path, encoded=True))
+        assert (status, problem["field"]) == (400, "path"), path[:50]
     assert await web.names("/") == []
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "../../etc/passwd", "a/../../../x"])
-async def test_links_do_not_lead_out_of_the_tree(web: Web, target: str):
-    status, problem, _ = await web.post("/fs/link", op="symlink", target=target)
-    assert (status, problem["details"]["field"]) == (400, "target")
+async def test_links_do_not_lead_out_of_the_tree(web: Web):
+    for target in ("/etc/passwd", "../../etc/passwd", "a/../../../x"):
+        status, problem, _ = await web.post("/fs/link", op="symlink", target=target)
+        assert (status, problem["field"]) == (400, "target")
 
 
 async def test_a_destination_is_below_the_tree_on_this_server(web: Web):
     await web.put("/fs/a", b"1")
     for given in ("http://elsewhere.example/api/v0/mcp/fs/b", "/api/v0/mcp/other", ""):
         status, problem, _ = await web.ask("MOVE", "/fs/a", headers={"Destination": given})
-        assert (status, problem["details"]["field"]) == (400, "Destination")
+        assert (status, problem["field"]) == (400, "Destination")
     assert await web.names("/") == ["a"]
