@@ -20,6 +20,11 @@ UnixTime = Annotated[float, Field(description="Seconds since 1970-01-01 UTC")]
 FileName = Annotated[str, Field(max_length=255)]
 BackendName = Literal["embedded", "kubo", "gateway", "simulation"]
 PinName = Annotated[str, Field(max_length=255)]
+RootName = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._/-]+$", description="Name of a named root"),
+]
+KeepSeconds = Annotated[float, Field(gt=0, le=3.2e9, description="How long the named root keeps it")]
 
 # What fits in one message beside its other fields; more goes as a stream.
 MAX_INLINE_CHARS = 512 * 1024
@@ -62,6 +67,10 @@ class AddRequest(Ask):
     profile: ProfileName = "unixfs-v1-2025"
     pin: bool = True
     pin_name: PinName | None = None
+    keep: Annotated[RootName | None, Field(description="Keep it under this name, beside any pin")] = (
+        None
+    )
+    keep_s: KeepSeconds | None = None
     wrap: Annotated[bool, Field(description="Put a single file into a directory under its filename")] = False
     only_hash: Annotated[bool, Field(description="Say which CID the content has; store nothing")] = False
     like_kubo: Annotated[

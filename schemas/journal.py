@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .ipfs import EntryType, SizeBytes, UnixTime
+from .ipfs import EntryType, RootName, SizeBytes, UnixTime
 from .tree import (
     MAX_OPERATIONS,
     AnyOperation,
@@ -28,7 +28,6 @@ from .tree import (
     Outcome,
     Put,
     Remove,
-    RootName,
     Symlink,
     TreeEntry,
     TreePath,

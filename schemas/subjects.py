@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import cache, dag, ipfs, journal, names, routing, tree
+from . import cache, dag, ipfs, journal, media, names, routing, tree
 from .rows import Call, Event, Log, Request, Row, Stream, Upload
 from .wire import Empty
 
@@ -658,6 +658,34 @@ JOURNAL_ENTRIES = Log(
     "The journal: every change of the file tree, each chained to the one before",
 )  # fmt: skip
 
+# ---- media ----------------------------------------------------------------------------------------------
+
+PROBE = Request(
+    "media.probe", media.Probe, media.Probed,
+    "What a file of audio or video holds", timeout_s=60, repeatable=True,
+    http="GET /media/probe/{cid}",
+)  # fmt: skip
+HLS = Request(
+    "media.hls", media.PackageHls, media.Hls,
+    "Package a video for HTTP Live Streaming, its segments as content", timeout_s=3600,
+    http="POST /media/hls",
+)  # fmt: skip
+THUMBNAIL = Request(
+    "media.thumbnail", media.MakeThumbnail, media.Thumbnail,
+    "A picture out of a video", timeout_s=120,
+    http="POST /media/thumbnail",
+)  # fmt: skip
+WAVEFORM = Request(
+    "media.waveform", media.MakeWaveform, media.Waveform,
+    "The peaks of a sound", timeout_s=600,
+    http="POST /media/waveform",
+)  # fmt: skip
+MEDIA_CANCEL = Request(
+    "media.cancel", media.CancelMedia, media.CancelledMedia,
+    "Give work on a file up, unless others wait for it too", repeatable=True,
+    http="POST /media/cancel",
+)  # fmt: skip
+
 # ---- events ---------------------------------------------------------------------------------------------
 
 ADDED = Event("ipfs.added", ipfs.ContentAdded, "Content was stored", also="content_added")
@@ -671,6 +699,8 @@ UPLOADED = Event("ipfs.uploaded", tree.UploadProgress, "An upload has come furth
 CHANGED = Event("journal.changed", journal.TreeChanged, "The file tree has changed")
 CHECKPOINTED = Event("journal.checkpointed", journal.CheckpointMade, "A checkpoint was written")
 RECOVERED = Event("journal.recovered", journal.JournalRecovered, "The file tree was recovered")
+PROGRESSED = Event("media.progressed", media.MediaProgress, "Work on a file has come further")
+LET_GO = Event("media.cancelled", media.CancelledMedia, "Somebody gave work on a file up")
 INVALIDATED = Event("cache.invalidated", cache.CacheForgot, "Cached content is to be forgotten everywhere")
 
 # ---- the whole ------------------------------------------------------------------------------------------
@@ -683,12 +713,13 @@ class ActorInfo:
     """One actor: what it owns, and the rows of other actors that it may call.
 
     `per_node` says that each node of a cluster has its own of what the actor owns, so that it matters which
-    one answers; of the others it does not.
+    one answers; of the others it does not. `optional` says that a system is ready without it.
     """
 
     summary: str
     calls: tuple[Call, ...] = ()  # type: ignore[type-arg]
     per_node: bool = False
+    optional: bool = False
 
 
 ACTORS: dict[str, ActorInfo] = {
@@ -716,6 +747,11 @@ ACTORS: dict[str, ActorInfo] = {
             # An instance passes on what belongs to a transaction, or an archive, that another one has.
             *(row for row in globals().values() if isinstance(row, Call) and row.actor == "journal"),
         ),
+    ),
+    "media": ActorInfo(
+        "Makes playlists, pictures and waveforms of files",
+        calls=(CAT, STAT, PIN, FILE_WRITE, TREE_PATCH, ROOTS, ROOTS_RM),
+        optional=True,
     ),
     "telemetry": ActorInfo("Owns operation records"),
     "peer_discovery": ActorInfo("Owns the register of nodes"),

@@ -18,10 +18,12 @@ from .ipfs import (
     Ask,
     EntryType,
     HashName,
+    KeepSeconds,
     ProfileName,
+    RootName,
     SizeBytes,
     UnixTime,
-)  # fmt: skip
+)
 from .paths import check_tree_path
 from .wire import CidText, Reply, Wire
 
@@ -39,12 +41,6 @@ TreePath = Annotated[
 Mode = Annotated[int, Field(ge=0, le=0o7777, description="POSIX permission bits")]
 Mtime = Annotated[float, Field(ge=-(1 << 40), le=1 << 40, description="Seconds since 1970-01-01 UTC")]
 Offset = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
-RootName = Annotated[
-    str,
-    Field(
-        min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._/-]+$", description="What a named root is called"
-    ),
-]
 
 
 # ---- operations: what changes a tree ------------------------------------------------------------------
@@ -217,7 +213,7 @@ class TreePatch(Ask):
         list[Annotated[list[AnyOperation], Field(max_length=MAX_OPERATIONS)]], Field(max_length=MAX_GROUPS)
     ]
     keep: RootName | None = None
-    keep_s: Annotated[float | None, Field(gt=0, le=3.2e9)] = None
+    keep_s: KeepSeconds | None = None
     release: Annotated[
         list[RootName] | None, Field(max_length=MAX_OPERATIONS, description="Named roots to let go")
     ] = None
@@ -256,7 +252,7 @@ class FileWrite(Ask):
         Offset | None, Field(description="Cut or fill the file to this size at the end")
     ] = None
     keep: RootName | None = None
-    keep_s: Annotated[float | None, Field(gt=0, le=3.2e9)] = None
+    keep_s: KeepSeconds | None = None
     profile: ProfileName = "unixfs-v1-2025"
     raw_leaves: bool | None = None
     cid_version: Literal[0, 1] | None = None
@@ -303,7 +299,7 @@ class TreeEntry(Answer):
 
 class TreeFind(Ask):
     """Entries below a path, depth first: those that `glob` matches (`*.jpg` any name at any depth, or with a
-    `/` the path below: `2026/**/*.jpg`), of a type, down to a depth. `after` goes on behind a path."""
+    `/` the path below: `2026/**/*.jpg`), of a type, down to a depth."""
 
     root: CidText
     path: TreePath = "/"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from cidbus.schemas import cache, dag, ipfs, journal, names, routing, subjects, tree
+from cidbus.schemas import cache, dag, ipfs, journal, media, names, routing, subjects, tree
 
 from .content import Content
 from .items import Items
@@ -14,7 +14,7 @@ from .namespace import Namespace
 from .transport import Transport
 from .upload import Node, Progress, Source, upload
 
-__all__ = ["Ipfs", "Cache", "Journal", "Methods"]
+__all__ = ["Ipfs", "Cache", "Journal", "Media", "Methods"]
 
 
 class Ipfs(Namespace):
@@ -29,6 +29,8 @@ class Ipfs(Namespace):
         profile: Literal["unixfs-v1-2025", "unixfs-v0-2015"] = "unixfs-v1-2025",
         pin: bool = True,
         pin_name: str | None = None,
+        keep: str | None = None,
+        keep_s: float | None = None,
         wrap: bool = False,
         only_hash: bool = False,
         like_kubo: bool = False,
@@ -44,6 +46,7 @@ class Ipfs(Namespace):
     ) -> ipfs.Added:
         """Store content; the same bytes always give the same CID.
 
+        `keep`: keep it under this name, beside any pin.
         `wrap`: put a single file into a directory under its filename.
         `only_hash`: say which CID the content has; store nothing.
         `like_kubo`: read a form as Kubo's clients mean it: every part is content, `+` in a filename is a
@@ -69,6 +72,8 @@ class Ipfs(Namespace):
                 "profile": profile,
                 "pin": pin,
                 "pin_name": pin_name,
+                "keep": keep,
+                "keep_s": keep_s,
                 "wrap": wrap,
                 "only_hash": only_hash,
                 "like_kubo": like_kubo,
@@ -1260,7 +1265,7 @@ class Ipfs(Namespace):
     ) -> tree.NamedRoot:
         """Keep a DAG under a name, as far as it is here.
 
-        `name`: what a named root is called.
+        `name`: name of a named root.
         `cid`: a CID, version 0 or 1, in any supported multibase.
         `backend`: which back end answers; by default the first configured.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
@@ -2694,6 +2699,105 @@ class Journal(Namespace):
         return await self._transport.request(subjects.JOURNAL_TRUNCATE, ask, timeout_s=timeout_s)
 
 
+class Media(Namespace):
+    """Makes playlists, pictures and waveforms of files."""
+
+    async def probe(self, cid: str, *, path: str = "", timeout_s: float | None = None) -> media.Probed:
+        """What a file of audio or video holds.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
+
+        Asks `cidbus.media.probe`, over HTTP `GET /media/probe/{cid}`.
+        """
+        ask = media.Probe.from_fields({"cid": cid, "path": path})
+        return await self._transport.request(subjects.PROBE, ask, timeout_s=timeout_s)
+
+    async def hls(
+        self,
+        cid: str,
+        *,
+        path: str = "",
+        id: str | None = None,
+        pin: bool = False,
+        segment_s: float = 6.0,
+        timeout_s: float | None = None,
+    ) -> media.Hls:
+        """Package a video for HTTP Live Streaming, its segments as content.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
+
+        Asks `cidbus.media.hls`, over HTTP `POST /media/hls`.
+        """
+        ask = media.PackageHls.from_fields(
+            {"cid": cid, "path": path, "id": id, "pin": pin, "segment_s": segment_s}
+        )
+        return await self._transport.request(subjects.HLS, ask, timeout_s=timeout_s)
+
+    async def thumbnail(
+        self,
+        cid: str,
+        *,
+        path: str = "",
+        id: str | None = None,
+        pin: bool = False,
+        at_s: float = 0.0,
+        width: int = 320,
+        format: Literal["jpeg", "webp", "png"] = "jpeg",
+        timeout_s: float | None = None,
+    ) -> media.Thumbnail:
+        """A picture out of a video.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `timeout_s`: how long to wait for an answer or its next part, 120 s by default.
+
+        Asks `cidbus.media.thumbnail`, over HTTP `POST /media/thumbnail`.
+        """
+        ask = media.MakeThumbnail.from_fields(
+            {"cid": cid, "path": path, "id": id, "pin": pin, "at_s": at_s, "width": width, "format": format}
+        )
+        return await self._transport.request(subjects.THUMBNAIL, ask, timeout_s=timeout_s)
+
+    async def waveform(
+        self,
+        cid: str,
+        *,
+        path: str = "",
+        id: str | None = None,
+        pin: bool = False,
+        points: int | None = None,
+        points_per_s: float | None = None,
+        timeout_s: float | None = None,
+    ) -> media.Waveform:
+        """The peaks of a sound.
+
+        `cid`: a CID, version 0 or 1, in any supported multibase.
+        `path`: a path below the CID, `/` between its names; empty for the CID itself.
+        `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
+
+        Asks `cidbus.media.waveform`, over HTTP `POST /media/waveform`.
+        """
+        ask = media.MakeWaveform.from_fields(
+            {"cid": cid, "path": path, "id": id, "pin": pin, "points": points, "points_per_s": points_per_s}
+        )
+        return await self._transport.request(subjects.WAVEFORM, ask, timeout_s=timeout_s)
+
+    async def cancel(self, id: str, *, timeout_s: float | None = None) -> media.CancelledMedia:
+        """Give work on a file up, unless others wait for it too.
+
+        `id`: what events call this work, and `media.cancel` ends it by; the caller's choice.
+        `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
+
+        Asks `cidbus.media.cancel`, over HTTP `POST /media/cancel`.
+        """
+        ask = media.CancelMedia.from_fields({"id": id})
+        return await self._transport.request(subjects.MEDIA_CANCEL, ask, timeout_s=timeout_s)
+
+
 class Methods:
     """One namespace per actor."""
 
@@ -2701,3 +2805,4 @@ class Methods:
         self.ipfs = Ipfs(transport)
         self.cache = Cache(transport)
         self.journal = Journal(transport)
+        self.media = Media(transport)

@@ -17,7 +17,7 @@ from cidbus.actors.ipfs.settings import IpfsSettings
 from cidbus.bus import Bus
 from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
 from cidbus.http_bridge import serve
-from cidbus.schemas import dag, ipfs, names, routing, subjects
+from cidbus.schemas import dag, ipfs, names, routing, subjects, tree
 from cidbus.schemas.errors import BadRequest, BusError, NotFound, NotSupported
 from cidbus.schemas.rows import Call, Request, Stream, Upload
 from cidbus.schemas.subjects import calls
@@ -52,8 +52,9 @@ async def conversation(bus: Bus) -> list[tuple[str, Any]]:
     key = await bus.request(subjects.KEY_GEN, names.KeyGen(name="blog"))
     published = await bus.request(subjects.NAME_PUBLISH, names.NamePublish(path=added.cid))
     record = await bus.request(subjects.NAME_GET, names.NameGet(name=published.name))
+    upload = await bus.request(subjects.UPLOAD_CREATE, tree.UploadCreate())
     said: list[tuple[str, Any]] = [
-        ("ipfs.add", added), ("ipfs.dag.put", node), ("ipfs.key.gen", key),
+        ("ipfs.upload.create", upload), ("ipfs.add", added), ("ipfs.dag.put", node), ("ipfs.key.gen", key),
         ("ipfs.name.publish", published), ("ipfs.name.get", record),
     ]  # fmt: skip
     cid, file, raw = added.cid, added.entries[0].cid, record.record
@@ -93,6 +94,21 @@ async def conversation(bus: Bus) -> list[tuple[str, Any]]:
         subjects.SWARM_PEERS: routing.SwarmPeers(),
         subjects.SWARM_ADDRS: routing.SwarmAddrs(),
         subjects.SWARM_DISCONNECT: routing.SwarmDisconnect(address=CIRCUIT),
+        subjects.TREE_PATCH: tree.TreePatch(root=cid, groups=[[tree.Mkdir(path="/d")]], keep="fs/1"),
+        subjects.TREE_STAT: tree.TreeLookup(root=cid, path="/a.txt"),
+        subjects.TREE_LS: tree.TreeFind(root=cid),
+        subjects.TREE_DU: tree.TreeUsage(root=cid),
+        subjects.TREE_DIFF: tree.TreeDiff(before=EMPTY, after=cid),
+        subjects.TREE_EXPORT: tree.TreeExport(root=cid),
+        subjects.FILE_WRITE: tree.FileWrite(cid=file, data=b"more"),
+        subjects.ROOT_SET: tree.RootSet(name="fs/2", cid=cid, expires_in_s=3600),
+        subjects.ROOTS: tree.RootList(),
+        subjects.ROOTS_RM: tree.RootsRemove(names=["fs/1", "fs/2"]),
+        subjects.UPLOAD_APPEND: tree.UploadAppend(id=upload.id, offset=0, data=b"some"),
+        subjects.UPLOAD_STAT: tree.UploadRequest(id=upload.id),
+        subjects.UPLOADS: tree.UploadList(),
+        subjects.UPLOAD_FINISH: tree.UploadFinish(id=upload.id),
+        subjects.UPLOAD_CANCEL: tree.UploadRequest(id=upload.id),
         subjects.UNPIN: ipfs.PinRemove(cid=cid),
         subjects.BLOCK_RM: ipfs.BlockRemove(cid=CID_OF_BLOCK, force=True),
         subjects.REPO_GC: ipfs.RepoGc(),
@@ -107,6 +123,8 @@ async def conversation(bus: Bus) -> list[tuple[str, Any]]:
     return said
 
 
+# The empty directory.
+EMPTY = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354"
 CID_OF_BLOCK = "bafkreigaknpexyvxt76zgkitavbwx6ejgfheup5oybpm77f3pxzrvwpfdi"
 
 

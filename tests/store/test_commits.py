@@ -206,7 +206,7 @@ async def test_a_full_disk_for_the_ledger_makes_no_pin(kit, store, monkeypatch):
     block = kit.leaf("x")
     await kit.add(store, block)
 
-    def full(facts: object) -> None:
+    def full(facts: object, *, sync: bool) -> None:
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patched:

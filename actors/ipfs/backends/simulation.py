@@ -77,6 +77,9 @@ class SimulationBackend(EmbeddedBackend):
     def _open_keys(self) -> Keystore:
         return _SeededKeys(self._folder / "keys", self._identity.key, self._seed)
 
+    def _new_upload_id(self) -> str:
+        return self._digest("upload", str(self._requests).encode()).hex()[:32]
+
     # ---- every answer is marked -------------------------------------------------------------------------
 
     def handlers(self) -> dict[Call[Any] | Event[Any], Handler]:

@@ -19,7 +19,7 @@ from ....schemas.errors import BadRequest, InvalidContent
 from ....schemas.ipfs import MAX_BLOCK_BYTES
 from ....schemas.varint import encode_varint
 
-__all__ = ["Link", "Links", "PBNode", "decode", "encode", "read"]
+__all__ = ["Edit", "Link", "Links", "PBNode", "decode", "encode", "encode_link", "read", "splice"]
 
 _DATA, _LINKS = 0x0A, 0x12
 _HASH, _NAME, _TSIZE = 0x0A, 0x12, 0x18
@@ -46,6 +46,8 @@ class PBNode(NamedTuple):
 
 # Where a link's message begins and ends in its block.
 Span = tuple[int, int]
+# From which link on how many go, and what stands there instead, as `encode_link` writes it.
+Edit = tuple[int, int, bytes]
 
 
 class Malformed(Exception):
@@ -55,14 +57,37 @@ class Malformed(Exception):
 def encode(links: Iterable[Link], data: bytes | None) -> bytes:
     """The canonical block of links, in the order given, and data."""
     parts: list[bytes] = []
-    for cid, name, size in links:
-        raw_cid, raw_name, raw_size = bytes(cid), name.encode("utf-8", "surrogateescape"), encode_varint(size)
-        head = b"\x0a" + encode_varint(len(raw_cid))
-        middle = b"\x12" + encode_varint(len(raw_name))
-        length = len(head) + len(raw_cid) + len(middle) + len(raw_name) + 1 + len(raw_size)
-        parts += (b"\x12", encode_varint(length), head, raw_cid, middle, raw_name, b"\x18", raw_size)
+    for link in links:
+        parts += _link_parts(*link)
     if data is not None:
         parts += (b"\x0a", encode_varint(len(data)), data)
+    return b"".join(parts)
+
+
+def encode_link(link: Link) -> bytes:
+    """One link as it stands in a block, its tag and length before it."""
+    return b"".join(_link_parts(*link))
+
+
+def _link_parts(cid: CID, name: str, size: int) -> tuple[bytes, ...]:
+    raw_cid, raw_name, raw_size = bytes(cid), name.encode("utf-8", "surrogateescape"), encode_varint(size)
+    head = b"\x0a" + encode_varint(len(raw_cid))
+    middle = b"\x12" + encode_varint(len(raw_name))
+    length = len(head) + len(raw_cid) + len(middle) + len(raw_name) + 1 + len(raw_size)
+    return b"\x12", encode_varint(length), head, raw_cid, middle, raw_name, b"\x18", raw_size
+
+
+def splice(links: Links, edits: Iterable[Edit], data: bytes) -> bytes:
+    """The block of these links, changed, and other data; links that stay are copied as they are.
+
+    Edits are in the order of their places, which do not overlap.
+    """
+    parts: list[bytes] = []
+    at = 0
+    for place, removed, added in edits:
+        parts += (links.as_stored(at, place), added)
+        at = place + removed
+    parts += (links.as_stored(at, len(links)), b"\x0a", encode_varint(len(data)), data)
     return b"".join(parts)
 
 
@@ -136,6 +161,17 @@ class Links(Sequence[Link]):
             # On from the end of that link, so that a block full of the bytes is still read once.
             at = self._block.find(field, max(at + 1, self._spans[index][1] if index >= 0 else 0))
         return None
+
+    def as_stored(self, first: int, end: int) -> bytes:
+        """The links of a range of indexes as they stand in the block, tags and lengths included."""
+        if first >= end:
+            return b""
+        if first:
+            start = self._spans[first - 1][1]
+        else:
+            at, stop = self._spans[0]
+            start = at - 1 - varint_size(stop - at)
+        return self._block[start : self._spans[end - 1][1]]
 
     def with_presence(self, index: int) -> tuple[Link, bool, bool]:
         """A link, and whether its block has a name and a size for it, however empty."""

@@ -1,14 +1,15 @@
-"""Collection: removes what no pin reaches and no session is adding, in any process.
+"""Collection: removes what no pin or named root reaches and no session is adding, in any process.
 
-Mark: everything that live pins reach goes into a set (on disk past 100,000 keys). Sweep: unmarked blocks are
-removed in small transactions. What came after the mark is safe because
+Mark: everything that live pins and roots reach goes into a set (on disk past 100,000 keys). Sweep: unmarked
+blocks are removed in small transactions. What came after the mark is safe because
 
 - the collection begins a new epoch, and what is put from then on carries it or a later one;
 - a session whose blocks are in the index before its pins is registered with an epoch of its own, and
   nothing from that epoch on is removed while its process lives;
-- each sweep transaction looks whether a pin is newer than the mark; if so, that is walked first.
+- each sweep transaction looks whether a pin or a root is newer than the mark; if so, that is walked first.
 
-A pinned block that is missing or damaged ends the collection, since what lies below it cannot be known.
+A pinned block that is missing or damaged ends the collection, since what lies below it cannot be known. Below
+a named root it is passed by: of that, what is here is kept.
 """
 
 from __future__ import annotations
@@ -28,9 +29,13 @@ from .index import EPOCH, PINS_LOST, PINS_VERSION, Change, Entry
 from .locks import FileLock, bury_dead, is_dead
 from .pins import live_pins
 from .reach import Reach, Stopped
+from .roots import live_roots
 from .upkeep import Upkeep
 
 Found = tuple[bytes, Entry]
+
+# How often a mark that newer pins have overtaken is made again before their makers have to wait.
+FREE_MARKS = 3
 
 
 def collect(upkeep: Upkeep, stop: threading.Event) -> Collected:
@@ -58,7 +63,8 @@ def collect(upkeep: Upkeep, stop: threading.Event) -> Collected:
 def remove_block(upkeep: Upkeep, cid: CID, stop: threading.Event) -> Entry | None:
     """Remove one block; returns its entry, or None if it was not here. Runs in a worker thread.
 
-    Raises Conflict if it is pinned, below a recursive pin or being added, and where `collect` does.
+    Raises Conflict if it is pinned, below a recursive pin or a named root, or being added, and where
+    `collect` does.
     """
     with alone(upkeep), upkeep.seen() as seen:
         found = upkeep.index.find(cid.multihash)
@@ -67,7 +73,7 @@ def remove_block(upkeep: Upkeep, cid: CID, stop: threading.Event) -> Entry | Non
         sweep = Sweep(upkeep, seen, stop)
         sweep.mark()
         if sweep.remove([(cid.multihash, found)]) == 0:
-            raise Conflict("the block is pinned or being added", cid=str(cid))
+            raise Conflict("the block is pinned, below a named root or being added", cid=str(cid))
         return found
 
 
@@ -112,7 +118,7 @@ class Sweep:
         return oldest
 
     def mark(self) -> None:
-        """Mark what the pins made since the last mark reach."""
+        """Mark what the pins and roots made since the last mark reach."""
         version = self._index.counter(PINS_VERSION)
         for pin in live_pins(self._index, self._now, after_serial=self._marked_serial):
             if self._stop.is_set():
@@ -121,6 +127,9 @@ class Sweep:
                 self._reach.mark(pin.cid)
             else:
                 self._mark_below(pin.cid)
+        # After the pins, which insist on being whole: a walk that does not must not be there before them.
+        for root in live_roots(self._index, self._now, after_serial=self._marked_serial):
+            self._reach.walk_what_is_here(root.cid)
         self._marked_serial = version
 
     def _mark_below(self, root: CID) -> None:
@@ -140,13 +149,21 @@ class Sweep:
                 self.remove(candidates)
 
     def remove(self, candidates: list[Found]) -> int:
-        """Remove those of these that may still go, having walked pins that are newer; how many went."""
-        while (removed := self._index.change(partial(self._remove, candidates))) is None:
+        """Remove those of these that may still go, having walked what is newer; how many went."""
+        for _ in range(FREE_MARKS):
+            if (removed := self._index.change(partial(self._remove, candidates))) is not None:
+                break
             self.mark()
-            candidates = [item for item in candidates if self._may_go(*item)]
+        else:
+            removed = self._index.change(partial(self._mark_and_remove, candidates))
         self.removed_blocks += len(removed)
         self.freed_bytes += sum(entry.length for entry in removed)
         return len(removed)
+
+    def _mark_and_remove(self, candidates: list[Found], change: Change) -> list[Entry]:
+        # Where pins and roots are made faster than they are walked, these wait for once.
+        self.mark()
+        return self._remove(candidates, change) or []
 
     def _remove(self, candidates: list[Found], change: Change) -> list[Entry] | None:
         if change.counter(PINS_VERSION) != self._marked_serial:

@@ -1,8 +1,9 @@
 """The index of a store: where each block lies, what each pack holds, and the counters that order it all.
 
 Tables: `blocks` multihash → Entry; `packs` number → PackFacts; `meta` name → counter; `sessions` owner and
-number → epoch; and the kept tables `pins`, `names`, `keys`, which the ledger repeats. `expiry` lists pins by
-the time they end.
+number → epoch; and the kept tables `pins`, `roots`, `names`, `keys`, `uploads`, which the ledger repeats.
+`expiry` lists pins by the time they end, `root_ends` named roots so, and `root_serials` these by how new they
+are.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from .ledger import Fact, Ledger
 
 T = TypeVar("T")
 
-TABLES = ("blocks", "packs", "meta", "sessions", "pins", "expiry", "names", "keys")
-KEPT = ("pins", "names", "keys")
+KEPT = ("pins", "roots", "names", "keys", "uploads")
+# What the ledger is told about these it need not have on disk at once. A named root is set with every small
+# write to a file tree, and its line is missed only if the index is lost in the same seconds as the power.
+UNHURRIED = ("roots",)
+TABLES = ("blocks", "packs", "meta", "sessions", *KEPT, "expiry", "root_ends", "root_serials")
 
 # The counters. `epoch` grows when a collection or a long session starts; `removals` with every block removed;
-# `pins_version` with every pin made; `next_pack` is the number of the next pack file.
+# `pins_version` with every pin and named root made; `next_pack` is the number of the next pack file.
 EPOCH, REMOVALS, PINS_VERSION, NEXT_PACK = b"epoch", b"removals", b"pins_version", b"next_pack"
 # Not 0 if a rebuild could not read every pin.
 PINS_LOST = b"pins_lost"
@@ -137,7 +141,7 @@ class Index:
             result = body(change)
             change.settle()
             if change.facts:
-                self.ledger.append(change.facts)
+                self.ledger.append(change.facts, sync=change.is_synced)
                 told.extend(change.facts)
             return result
 
@@ -235,6 +239,11 @@ class Change:
         )
 
     # Counters and kept tables
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the ledger is to be on disk before the transaction."""
+        return any(fact.table not in UNHURRIED for fact in self.facts)
 
     def counter(self, name: bytes) -> int:
         raw = self._tables.get("meta", name)

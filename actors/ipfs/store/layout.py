@@ -2,7 +2,7 @@
 
 lock                  held by every open store, shared; alone while the index is rebuilt
 gc.lock               held by the one process that collects
-ledger.log            pins, names and keys again, for a rebuild of the index
+ledger.log            pins, named roots, names and keys again, for a rebuild of the index
 index/                the LMDB environment
 packs/00000001.car    the blocks; each file is a CARv1 that one process at a time appends to
 owners/<id>.lock      held by the open store whose sessions carry the id

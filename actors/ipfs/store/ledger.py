@@ -1,4 +1,4 @@
-"""What a scan of the packs cannot tell: pins, names and keys, in one log from which a lost index is rebuilt.
+"""What a scan of the packs cannot tell: the kept tables again, in one log from which a lost index is rebuilt.
 
 A line is `<CRC-32 of the rest, 8 hex digits> {"t": table, "k": key, "v": value or null}`, keys and values in
 hex; a null removes. The log is only written inside the index's write transaction, so lines of several
@@ -41,14 +41,18 @@ class Ledger:
         except FileNotFoundError:
             return 0
 
-    def append(self, facts: Iterable[Fact]) -> None:
-        """Write facts durably, or nothing: raises OSError and leaves the log as it was."""
+    def append(self, facts: Iterable[Fact], *, sync: bool = True) -> None:
+        """Write facts, or nothing: raises OSError and leaves the log as it was.
+
+        They are durable when this returns; without `sync`, when the system next writes to disk by itself.
+        """
         before = self._whole_bytes()
         try:
             self.cut(before)  # a line that a killed process left unfinished
             with _create(self.path, "ab") as file:
                 file.writelines(map(_line, facts))
-                _sync(file)
+                if sync:
+                    _sync(file)
         except OSError:
             self.cut(before)
             raise

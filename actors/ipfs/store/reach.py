@@ -1,12 +1,14 @@
-"""Walking DAGs: which blocks a pin reaches, however deep, wide or shared they are."""
+"""Walking DAGs: which blocks a pin or a named root reaches, however deep, wide or shared they are."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from ....schemas.cid import CID, RAW
+from ....schemas.errors import BusError
 from .diskset import DiskSet
 
 Children = Callable[[CID, bytes], Iterable[CID]]
@@ -61,6 +63,22 @@ class Reach:
             yield cid
             if cid.codec != RAW:
                 waiting += reversed(self.links(cid))
+
+    def walk_what_is_here(self, root: CID) -> None:
+        """Mark everything from `root` down that is here, and pass by what is missing or cannot be read.
+
+        A block whose links could not be read is marked, but a later `walk` goes there again.
+        """
+        waiting = [root]
+        while waiting:
+            if self._stop.is_set():
+                raise Stopped
+            cid = waiting.pop()
+            self.mark(cid)
+            if cid.codec != RAW and (name := bytes(cid.to_v1())) not in self._seen:
+                with contextlib.suppress(BusError):
+                    waiting += reversed(self.links(cid))
+                    self._seen.add(name)
 
     def links(self, cid: CID) -> list[CID]:
         """What a block links to, in its own order."""

@@ -26,6 +26,7 @@ from .ledger import Fact, Ledger
 from .locks import FileLock, bury_dead
 from .packs import HEADER, PackFile, Packs
 from .pins import restore_pin
+from .roots import restore_root
 from .scan import Damage, Record, scan
 
 BATCH_BLOCKS = 4096
@@ -164,7 +165,7 @@ def _finish_pack(change: Change, number: int, end: int) -> None:
     change.set_counter(NEXT_PACK, max(number, change.counter(NEXT_PACK)))
 
 
-# Pins, names and keys
+# Pins, roots, names and keys
 
 
 def _restore_kept(index: Index, *, has_blocks: bool) -> int:
@@ -190,6 +191,8 @@ def _restore(facts: list[Fact], change: Change) -> None:
     for fact in facts:
         if fact.table == "pins":
             restore_pin(change, fact.key, fact.value)
+        elif fact.table == "roots":
+            restore_root(change, fact.key, fact.value)
         elif fact.value is None:
             change.delete(fact.table, fact.key)
         else:

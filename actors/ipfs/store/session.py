@@ -1,4 +1,4 @@
-"""A session is one add's view of the store: its blocks become durable together with the pins on them."""
+"""A session is one add's view of the store: its blocks become durable together with what keeps them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import Self
 
 from ....schemas.cid import CID
+from ....schemas.errors import BusError, Unavailable
 from .batch import Batch, Ticket
 from .committer import Committer
 from .index import Change
 from .pins import PinRecord, require_block, write_pin
+from .roots import RootRecord, remove_root, write_root
 
 
 class Session:
@@ -51,7 +53,7 @@ class Session:
         It can be read back at once and is durable after `flush` or `commit`. Raises StorageFull if an
         earlier block of this session could not be stored.
         """
-        self._check()
+        self.check()
         if cid.is_identity:
             return
         batch = await self._committer.put(self._ticket, cid, data)
@@ -65,29 +67,66 @@ class Session:
         For content that also needs what was here before: flush, then `store.pins.add`, which looks whether
         all of it is there. Raises StorageFull.
         """
-        self._check()
+        self.check()
         await self._committer.flush()
-        self._check()
+        self.check()
 
-    async def commit(self, pins: Iterable[PinRecord] = ()) -> None:
-        """Make what was put durable, together with pins on it; both or neither.
+    async def commit(
+        self,
+        pins: Iterable[PinRecord] = (),
+        *,
+        roots: Iterable[RootRecord] = (),
+        release: Iterable[str] = (),
+        also: Callable[[Change], None] = lambda change: None,
+    ) -> None:
+        """Make what was put durable, together with pins on it, named roots, and names to let go; all or none.
 
         The pins are believed: everything below them was put in this session; only that the pinned blocks
-        themselves are here is checked. The session may go on with other content afterwards.
-        Raises StorageFull, NotFound(what="block").
+        themselves are here is checked. `also` is one more change of that transaction; if it raises a
+        BusError, none is made. The session may go on with other content afterwards.
+        Raises StorageFull, NotFound(what="block") and what `also` raises.
         """
-        self._check()
-        wanted, now = list(pins), self._clock()
+        self.check()
+        wanted, kept, released, now = list(pins), list(roots), list(release), self._clock()
 
         def change(change: Change) -> None:
             for pin in wanted:
                 require_block(change, pin.cid)
+            also(change)
             for pin in wanted:
                 write_pin(change, pin, now)
+            for name in released:
+                remove_root(change, name, now)
+            for root in kept:
+                write_root(change, root)
 
         await self._committer.change(change, ending=self._ticket)
         self._batch, self._put = None, []
 
-    def _check(self) -> None:
+    async def checkpoint(self, roots: Iterable[RootRecord], also: Callable[[Change], None]) -> None:
+        """As `commit`, but the session does not end with it: more may be put while this is under way.
+
+        Wait for it before the session is left. Raises as `commit` does.
+        """
+        self.check()
+        kept = list(roots)
+
+        def change(change: Change) -> None:
+            if isinstance(self._ticket.failure, BusError):
+                raise self._ticket.failure
+            if self._ticket.failure is not None:
+                raise Unavailable("the store could not write what this is made of")
+            also(change)
+            for root in kept:
+                write_root(change, root)
+
+        await self._committer.change(change)
+
+    def root(self, name: str, cid: CID, keep_s: float | None = None) -> RootRecord:
+        """A named root to commit; with `keep_s` it ends that many seconds from now."""
+        return RootRecord(name, cid, None if keep_s is None else self._clock() + keep_s)
+
+    def check(self) -> None:
+        """Raises what befell any block of this session: StorageFull, for the most part."""
         if self._ticket.failure is not None:
             raise self._ticket.failure

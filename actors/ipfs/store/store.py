@@ -1,11 +1,11 @@
-"""The block store: blocks in pack files, an index of them, pins, and everything that is done with these.
+"""The block store: blocks in pack files, an index of them, what keeps them, and all that is done with these.
 
 Several processes may have one store open at once. Each writes to a pack of its own; the index (LMDB) puts
 their commits in order; a lock keeps collection to one of them. `layout.py` has the folder, which looks so:
 
     lock  gc.lock  ledger.log  index/data.mdb  packs/00000001.car  owners/<id>.lock  temp/
 
-What `Session.commit` has acknowledged survives kill -9 and power loss, and stays as long as it is pinned;
+What `Session.commit` has acknowledged survives kill -9 and power loss, and stays as long as it is kept;
 every read is checked against a checksum; an error (a full disk, say) leaves nothing half done.
 """
 
@@ -38,6 +38,7 @@ from .packs import MAX_PACK_BYTES, Packs
 from .pins import Pins
 from .reach import Children
 from .rebuild import Rebuilt, open_index
+from .roots import Roots
 from .session import Session
 from .upkeep import Upkeep
 from .writer import Writer
@@ -50,8 +51,8 @@ Clock = Callable[[], float]
 class BlockStore:
     """One process's handle on a store (a BlockSource). Open it with `open`; use it from one event loop.
 
-    `pins`, `names` and `keys` are the kept tables; `rebuilt` says what was found if opening had to rebuild
-    the index.
+    `pins`, `roots`, `names`, `keys` and `uploads` are the kept tables; `rebuilt` says what was found if
+    opening had to rebuild the index.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class BlockStore:
             children=children, layout=layout, clock=clock,
         )  # fmt: skip
         self.pins = Pins(self._upkeep)
+        self.roots = Roots(self._upkeep)
         self.names = Kept("names", index, self._committer)
         self.keys = Kept("keys", index, self._committer)
+        self.uploads = Kept("uploads", index, self._committer)
 
     @classmethod
     async def open(
@@ -173,7 +176,8 @@ class BlockStore:
         """Remove one block; whether it was here.
 
         Raises NotFound("block") unless `missing_ok`. Raises Conflict if it is pinned, reached by a recursive
-        pin or being added, or while a collection runs. Walks the pins: it takes as long as a mark.
+        pin or a named root, or being added, or while a collection runs. Walks these: it takes as long as a
+        mark.
         """
         entry = await self._upkeep.run(partial(gc.remove_block, self._upkeep, cid))
         if entry is None and not missing_ok:
@@ -183,7 +187,8 @@ class BlockStore:
     # The whole store
 
     async def collect(self) -> Collected:
-        """Remove every block that no pin reaches and no session is adding, and give disk space back.
+        """Remove every block that no pin or named root reaches and no session is adding, and give disk space
+        back.
 
         Raises Conflict while a collection runs in any process, if pinned content is missing or damaged (what
         lies below it cannot be known), and after a rebuild that may have lost pins.
@@ -225,11 +230,12 @@ class BlockStore:
         await self._committer.change(lambda change: change.set_counter(PINS_LOST, 0))
 
     async def tend(self) -> None:
-        """Small upkeep, to be called every minute or so: forgets dead readers and removed packs, and leaves
-        a pack that a collection in another process has asked for."""
+        """Small upkeep, to be called every minute or so: forgets dead readers and removed packs, leaves a
+        pack that a collection in another process has asked for, and rewrites a ledger that has grown."""
         self._index.check_readers()
         self._packs.close_gone()
         await self._committer.alone(Writer.leave_if_asked)
+        await self._upkeep.run(lambda stop: self._index.shorten_ledger())
 
 
 def _disk_bytes(path: Path) -> int:

@@ -176,7 +176,9 @@ class Adding:
         pinned = ask.pin and not ask.only_hash
         if not ask.only_hash:
             kept = (roots or [root]) if pinned else []
-            await self._commit_to.commit([PinRecord(node.cid, "recursive", ask.pin_name) for node in kept])
+            pins = [PinRecord(node.cid, "recursive", ask.pin_name) for node in kept]
+            named = [] if ask.keep is None else [self._commit_to.root(ask.keep, root.cid, ask.keep_s)]
+            await self._commit_to.commit(pins, roots=named)
         return Added(
             cid=str(root.cid),
             content_size_bytes=self._size_bytes,

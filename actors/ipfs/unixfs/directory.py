@@ -15,7 +15,7 @@ from .importer import Node
 from .profiles import Profile
 from .unixfs import UnixFS, symlink_block
 
-__all__ = ["build_directory", "build_symlink"]
+__all__ = ["build_directory", "build_symlink", "estimated_bytes", "estimated_data_bytes", "store_shards"]
 
 DIRECTORY_DATA = unixfs.encode(UnixFS(unixfs.DIRECTORY))
 # The event loop gets a turn after this many shards: a directory of a million names is seconds of work.
@@ -30,7 +30,7 @@ async def build_directory(entries: Iterable[tuple[str, Node]], sink: BlockSink, 
     """
     links = [Link(node.cid, name, node.dag_size_bytes) for name, node in entries]
     if is_sharded(links, profile):
-        return await _store_shards(links, sink, profile)
+        return await store_shards(links, sink, profile)
     # Code points and UTF-8 bytes sort alike.
     links.sort(key=lambda link: link.name)
     block = dagpb.encode(links, DIRECTORY_DATA)
@@ -54,21 +54,30 @@ async def build_symlink(target: str | bytes, sink: BlockSink, profile: Profile) 
     return Node(cid, len(target), len(block))
 
 
-def is_sharded(links: list[Link], profile: Profile) -> bool:
+def is_sharded(links: Iterable[Link], profile: Profile) -> bool:
     """Whether the profile shards a directory of these links."""
-    sizes = ((len(bytes(link.cid)), len(link.name.encode()), link.size) for link in links)
+    estimated = sum(estimated_bytes(link, profile) for link in links)
+    return estimated + estimated_data_bytes(DIRECTORY_DATA, profile) > profile.shard_above_bytes
+
+
+def estimated_bytes(link: Link, profile: Profile) -> int:
+    """What one entry adds to the size by which the profile shards a directory."""
+    cid_bytes, name_bytes = len(bytes(link.cid)), len(link.name.encode("utf-8", "surrogateescape"))
     if profile.size_estimation == "links-bytes":
-        estimated = sum(cid + name for cid, name, _ in sizes)
-    else:
-        data = len(DIRECTORY_DATA)
-        estimated = sum(link_size(*size) for size in sizes) + 1 + varint_size(data) + data
-    return estimated > profile.shard_above_bytes
+        return cid_bytes + name_bytes
+    return link_size(cid_bytes, name_bytes, link.size)
 
 
-async def _store_shards(links: list[Link], sink: BlockSink, profile: Profile) -> Node:
-    for count, shard in enumerate(build_shards(links, profile)):
+def estimated_data_bytes(data: bytes, profile: Profile) -> int:
+    """What the data of the directory's node adds to it."""
+    return 0 if profile.size_estimation == "links-bytes" else 1 + varint_size(len(data)) + len(data)
+
+
+async def store_shards(links: list[Link], sink: BlockSink, profile: Profile, *, level: int = 0) -> Node:
+    """Store the shards of a directory, or of the part of one that is `level` shards below its root."""
+    for count, shard in enumerate(build_shards(links, profile, level=level)):
         await sink.put(shard[0], shard[1])
-        if count % SHARDS_PER_TURN == 0:
+        if count % SHARDS_PER_TURN == SHARDS_PER_TURN - 1:
             await asyncio.sleep(0)
     cid, _, size = shard
     return Node(cid, 0, size)

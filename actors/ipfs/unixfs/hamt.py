@@ -22,7 +22,7 @@ from . import unixfs
 from .profiles import Profile
 from .unixfs import UnixFS
 
-__all__ = ["build_shards", "name_hash", "Shard"]
+__all__ = ["Shard", "build_shards", "digits_of", "name_hash", "place", "shard_data"]
 
 HASH_BITS = 64
 
@@ -38,15 +38,18 @@ def place(hashed: int, level: int, bits: int) -> int | None:
     return None if shift < 0 else hashed >> shift & (1 << bits) - 1
 
 
-def build_shards(entries: list[Link], profile: Profile) -> Iterator[tuple[CID, bytes, int]]:
+def build_shards(
+    entries: list[Link], profile: Profile, *, level: int = 0
+) -> Iterator[tuple[CID, bytes, int]]:
     """The shards of a directory, children first, the root last: each shard's CID, block and Tsize.
 
+    With `level`, those of a sub-shard that many below the root, whose entries share the places above it.
     Raises BadRequest(field="path") if names collide in all 64 bits of their hashes, so that no tree of
     shards can tell them apart.
     """
     hashed = [(name_hash(entry.name), entry) for entry in entries]
     hashed.sort(key=itemgetter(0))
-    yield from _build(hashed, 0, profile)
+    yield from _build(hashed, level, profile)
 
 
 Hashed = tuple[int, Link]
@@ -82,11 +85,19 @@ def _groups(hashed: list[Hashed], level: int, bits: int) -> Iterator[tuple[int, 
 
 def _shard(links: list[Link], bitfield: int, profile: Profile) -> Built:
     fanout = profile.shard_fanout
-    raw_field = bitfield.to_bytes(fanout // 8, "big").lstrip(b"\0")
-    data = UnixFS(unixfs.HAMT_SHARD, raw_field, hash_type=unixfs.MURMUR3, fanout=fanout)
-    block = dagpb.encode(links, unixfs.encode(data))
+    block = dagpb.encode(links, shard_data(bitfield, fanout))
     cid = profile.node_cid(block)
     return cid, block, len(block) + sum(link.size for link in links)
+
+
+def shard_data(
+    bitfield: int, fanout: int, *, mode: int | None = None, mtime: tuple[int, int] | None = None
+) -> bytes:
+    """The data of a shard's node: bit n of the field says whether place n is taken."""
+    raw_field = bitfield.to_bytes(fanout // 8, "big").lstrip(b"\0")
+    return unixfs.encode(
+        UnixFS(unixfs.HAMT_SHARD, raw_field, hash_type=unixfs.MURMUR3, fanout=fanout, mode=mode, mtime=mtime)
+    )
 
 
 def digits_of(fanout: int) -> int:

@@ -13,18 +13,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Iterator
 from concurrent.futures import Executor
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ....schemas.cid import CID
 from ....schemas.varint import encode_varint
 from ..blocks import BlockSink
-from ..codecs import dagpb
-from ..codecs.dagpb import Link
-from . import unixfs
+from .balanced import BalancedDag, Node, link_parts
 from .profiles import Profile
-from .unixfs import UnixFS
 
-__all__ = ["Node", "import_file", "import_bytes"]
+__all__ = ["FileBuilder", "Node", "import_bytes", "import_file"]
 
 # Under this size a hop to a thread and back costs more than the hash itself.
 INLINE_BYTES = 32 * 1024
@@ -32,14 +29,6 @@ BATCH_BYTES = 1024 * 1024
 BATCHES_IN_FLIGHT = 4
 # Pieces under this size are gathered by copying: a stream of single bytes must not become a list of them.
 SMALL_PIECE_BYTES = 4096
-
-
-class Node(NamedTuple):
-    """A stored root: `size_bytes` of content, and `dag_size_bytes` of blocks at and below it (Tsize)."""
-
-    cid: CID
-    size_bytes: int
-    dag_size_bytes: int
 
 
 async def import_file(
@@ -54,36 +43,10 @@ async def import_file(
     `executor` hashes (None: the event loop's own); two threads are enough to outrun a disk. Errors of
     `chunks` and of the sink go on to the caller; blocks stored by then stay until they are collected.
     """
-    cutter, tree = _Cutter(profile), _Tree(profile)
-    in_flight: deque[asyncio.Future[list[Hashed]]] = deque()
-    loop = asyncio.get_running_loop()
-
-    async def store(leaves: list[Hashed]) -> None:
-        for leaf in leaves:
-            for cid, data in tree.add_leaf(*leaf):
-                await sink.put(cid, data)
-
-    try:
+    with FileBuilder(sink, profile, executor) as builder:
         async for chunk in chunks:
-            for batch in cutter.feed(chunk):
-                in_flight.append(loop.run_in_executor(executor, _hash_all, profile, batch))
-                if len(in_flight) == BATCHES_IN_FLIGHT:
-                    await store(await in_flight.popleft())
-        while in_flight:
-            await store(await in_flight.popleft())
-    finally:
-        for future in in_flight:
-            future.cancel()
-    last = cutter.finish()
-    is_small = sum(leaf.size_bytes for leaf in last) <= INLINE_BYTES
-    await store(
-        _hash_all(profile, last)
-        if is_small
-        else await loop.run_in_executor(executor, _hash_all, profile, last)
-    )
-    for cid, data in tree.finish():
-        await sink.put(cid, data)
-    return tree.root
+            await builder.feed(chunk)
+        return await builder.finish()
 
 
 def import_bytes(data: bytes | memoryview, profile: Profile) -> tuple[Node, list[tuple[CID, bytes]]]:
@@ -91,13 +54,109 @@ def import_bytes(data: bytes | memoryview, profile: Profile) -> tuple[Node, list
 
     Meant for content of one block; more is cut and linked just as `import_file` does.
     """
-    tree = _Tree(profile)
+    dag = BalancedDag(profile)
     blocks: list[tuple[CID, bytes]] = []
     for start in range(0, len(data) or 1, profile.chunk_bytes):
         leaf = _leaf(profile, [data[start : start + profile.chunk_bytes]])
-        blocks += tree.add_leaf(leaf, profile.leaf_cid(leaf.block))
-    blocks += tree.finish()
-    return tree.root, blocks
+        node = _node(leaf, profile.leaf_cid(leaf.block))
+        blocks += ((node.cid, leaf.block), *dag.add(node))
+    blocks += dag.finish()
+    return dag.root, blocks
+
+
+class FileBuilder:
+    """One file on its way into a sink: made of bytes, of zeros, and of parts that are stored already.
+
+    Used with `with`, which lets go of what is still being hashed. `position` is where the next byte goes.
+    """
+
+    def __init__(self, sink: BlockSink, profile: Profile, executor: Executor | None = None) -> None:
+        self.position = 0
+        self._sink = sink
+        self._profile = profile
+        self._executor = executor
+        self._cutter = _Cutter(profile)
+        self._dag = BalancedDag(profile)
+        self._hashing: deque[asyncio.Future[list[Hashed]]] = deque()
+        self._zeros: list[Node] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for future in self._hashing:
+            future.cancel()
+
+    @property
+    def to_boundary(self) -> int:
+        """How many bytes are missing to the end of the leaf that is open, 0 if none is."""
+        return -self.position % self._profile.chunk_bytes
+
+    async def feed(self, chunk: bytes | memoryview) -> None:
+        """Take the next bytes; waits while four batches are being hashed."""
+        self.position += len(chunk)
+        loop = asyncio.get_running_loop()
+        for batch in self._cutter.feed(chunk):
+            self._hashing.append(loop.run_in_executor(self._executor, _hash_all, self._profile, batch))
+            if len(self._hashing) == BATCHES_IN_FLIGHT:
+                await self._store(await self._hashing.popleft())
+
+    async def add(self, part: Node, height: int) -> None:
+        """Take a part that is stored; no leaf may be open, and no node below that height.
+
+        One that is not full must be the last that the file is made of.
+        """
+        await self._flush()
+        self.position += part.size_bytes
+        for cid, data in self._dag.add(part, height):
+            await self._sink.put(cid, data)
+
+    async def fill(self, count: int) -> None:
+        """Take that many zeros: however many, they are one leaf and a few nodes, hashed and stored once."""
+        end = self.position + count
+        await self.feed(bytes(min(count, self.to_boundary)))
+        while (leaves := (end - self.position) // self._profile.chunk_bytes) > 0:
+            await self._flush()
+            height = 0
+            while leaves >= self._profile.max_links ** (height + 1) and self._dag.takes(height + 1):
+                height += 1
+            await self.add(await self._zero_part(height), height)
+        await self.feed(bytes(end - self.position))
+
+    async def finish(self) -> Node:
+        """Store the rest; an empty file has one empty leaf."""
+        await self._flush(is_end=True)
+        for cid, data in self._dag.finish():
+            await self._sink.put(cid, data)
+        return self._dag.root
+
+    async def _zero_part(self, height: int) -> Node:
+        while len(self._zeros) <= height:
+            if self._zeros:
+                node, block = link_parts([self._zeros[-1]] * self._profile.max_links, self._profile)
+            else:
+                leaf = _leaf(self._profile, [bytes(self._profile.chunk_bytes)])
+                node, block = _node(leaf, self._profile.leaf_cid(leaf.block)), leaf.block
+            await self._sink.put(node.cid, block)
+            self._zeros.append(node)
+        return self._zeros[height]
+
+    async def _flush(self, *, is_end: bool = False) -> None:
+        """Store everything that came; at the end also the open leaf."""
+        while self._hashing:
+            await self._store(await self._hashing.popleft())
+        leaves = self._cutter.finish(even_if_empty=is_end and self._dag.is_empty)
+        if sum(leaf.size_bytes for leaf in leaves) <= INLINE_BYTES:
+            await self._store(_hash_all(self._profile, leaves))
+        else:
+            loop = asyncio.get_running_loop()
+            await self._store(await loop.run_in_executor(self._executor, _hash_all, self._profile, leaves))
+
+    async def _store(self, leaves: list[Hashed]) -> None:
+        for leaf, cid in leaves:
+            await self._sink.put(cid, leaf.block)
+            for node in self._dag.add(_node(leaf, cid)):
+                await self._sink.put(*node)
 
 
 class Leaf(NamedTuple):
@@ -108,6 +167,10 @@ class Leaf(NamedTuple):
 
 
 Hashed = tuple[Leaf, CID]
+
+
+def _node(leaf: Leaf, cid: CID) -> Node:
+    return Node(cid, leaf.size_bytes, len(leaf.block))
 
 
 def _hash_all(profile: Profile, leaves: list[Leaf]) -> list[Hashed]:
@@ -142,7 +205,6 @@ class _Cutter:
         self._missing = profile.chunk_bytes
         self._batch: list[Leaf] = []
         self._batch_blocks = max(1, BATCH_BYTES // profile.chunk_bytes)
-        self._is_empty = True
 
     def feed(self, chunk: bytes | memoryview) -> Iterator[list[Leaf]]:
         """The batches that are full now."""
@@ -159,11 +221,12 @@ class _Cutter:
             self._take(view)
             self._missing -= len(view)
 
-    def finish(self) -> list[Leaf]:
-        """The last batch; an empty file has one empty block."""
-        if self._pieces or self._small or self._is_empty:
+    def finish(self, *, even_if_empty: bool) -> list[Leaf]:
+        """The last batch, with the leaf that is not full; if there is none, an empty one if that is asked."""
+        if self._pieces or self._small or (even_if_empty and not self._batch):
             self._cut()
-        return self._batch
+        last, self._batch = self._batch, []
+        return last
 
     def _take(self, piece: bytes | memoryview) -> None:
         if len(piece) < SMALL_PIECE_BYTES:
@@ -182,53 +245,3 @@ class _Cutter:
         self._batch.append(_leaf(self._profile, self._pieces))
         self._pieces = []
         self._missing = self._profile.chunk_bytes
-        self._is_empty = False
-
-
-class _Tree:
-    """The balanced DAG over leaves that come in order: all leaves end up equally deep.
-
-    `_levels[n]` has the children of the open node n levels above the leaves; a level that is full becomes
-    one child of the level above it.
-    """
-
-    def __init__(self, profile: Profile) -> None:
-        self._profile = profile
-        self._levels: list[list[Node]] = [[]]
-
-    @property
-    def root(self) -> Node:
-        return self._levels[-1][0]
-
-    def add_leaf(self, leaf: Leaf, cid: CID) -> Iterator[tuple[CID, bytes]]:
-        """The blocks to store now: the leaf, and each node that it completes."""
-        self._levels[0].append(Node(cid, leaf.size_bytes, len(leaf.block)))
-        yield cid, leaf.block
-        level = 0
-        while len(self._levels[level]) == self._profile.max_links:
-            yield self._close(level)
-            level += 1
-
-    def finish(self) -> Iterator[tuple[CID, bytes]]:
-        """The nodes that were still open, up to the root."""
-        level = 0
-        while level < len(self._levels) - 1 or len(self._levels[level]) > 1:
-            if self._levels[level]:
-                yield self._close(level)
-            level += 1
-
-    def _close(self, level: int) -> tuple[CID, bytes]:
-        node, block = self._link(self._levels[level])
-        self._levels[level] = []
-        if level + 1 == len(self._levels):
-            self._levels.append([])
-        self._levels[level + 1].append(node)
-        return node.cid, block
-
-    def _link(self, children: list[Node]) -> tuple[Node, bytes]:
-        size = sum(child.size_bytes for child in children)
-        data = unixfs.encode(UnixFS(unixfs.FILE, b"", size, [child.size_bytes for child in children]))
-        block = dagpb.encode((Link(child.cid, "", child.dag_size_bytes) for child in children), data)
-        cid = self._profile.node_cid(block)
-        dag_size = len(block) + sum(child.dag_size_bytes for child in children)
-        return Node(cid, size, dag_size), block

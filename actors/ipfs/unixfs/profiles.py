@@ -9,6 +9,7 @@ from typing import Literal
 from ....schemas.cid import CID, DAG_PB, HASHES, IDENTITY, RAW, SHA2_256
 from ....schemas.errors import BadRequest, NotSupported
 from ....schemas.ipfs import AddRequest
+from ....schemas.tree import FileWrite
 from ....schemas.varint import encode_varint
 
 __all__ = ["Profile", "PROFILES", "DEFAULT_PROFILE", "profile_asked_for", "profile_named"]
@@ -64,7 +65,7 @@ def profile_named(name: str) -> Profile:
         raise BadRequest("profile", f"not one of {', '.join(PROFILES)}") from None
 
 
-def profile_asked_for(ask: AddRequest) -> Profile:
+def profile_asked_for(ask: AddRequest | FileWrite) -> Profile:
     """The profile that a request names, with what it wants otherwise.
 
     Raises BadRequest(field="hash") for a hash that there is not or that version 0 cannot have, NotSupported

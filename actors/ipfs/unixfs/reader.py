@@ -88,12 +88,12 @@ class File:
         self.cid = cid
         self.size_bytes = node.size_bytes
         self.mode, self.mtime = node.mode, node.mtime
-        self._source, self._node, self._links = source, node, links
+        self._source, self.node, self.links = source, node, links
 
     @property
     def is_one_block(self) -> bool:
         """Whether the root block, which has been read, is all there is of the file."""
-        return not self._links
+        return not self.links
 
     def span(self, offset: int = 0, length: int | None = None) -> tuple[int, int]:
         """Where a range starts and how many bytes it has; raises UnsatisfiableRange, as `span_of` does."""
@@ -124,7 +124,7 @@ class File:
         end = self.size_bytes if count is None else start + count
         todo: list[_Part] = []
         ahead = Ahead(self._source)
-        piece = _enter(_Part(self.cid, 0, self.size_bytes, 0), self._node, self._links, start, end, todo)
+        piece = _enter(_Part(self.cid, 0, self.size_bytes, 0), self.node, self.links, start, end, todo)
         yield self.cid, None, piece
         try:
             while todo:

@@ -9,9 +9,13 @@ from .naming import KeyRows
 from .pins import PinRows
 from .repo import RepoRows
 from .routing import RoutingRows
+from .trees import TreeRows
+from .uploads import UploadRows
 
 __all__ = ["EmbeddedBackend"]
 
 
-class EmbeddedBackend(ContentRows, BlockRows, PinRows, RepoRows, DagRows, KeyRows, RoutingRows):
+class EmbeddedBackend(
+    ContentRows, BlockRows, PinRows, RepoRows, DagRows, KeyRows, RoutingRows, TreeRows, UploadRows
+):
     """Answers every row from this node's own store; several processes may serve one folder."""

@@ -178,12 +178,13 @@ class Node(Reading):
     # ---- upkeep -----------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        """Remove expired pins and tend the store, for as long as the actor lives."""
+        """Remove expired pins and named roots and tend the store, for as long as the actor lives."""
         while True:
             await asyncio.sleep(UPKEEP_EVERY_S)
             try:
                 for pin in await self._store.pins.expire_due():
                     await self.tell(subjects.UNPINNED, self.pin_changed(pin))
+                await self._store.roots.expire_due()
                 await self._store.tend()
             except Exception:
                 log.exception("upkeep of the store failed; trying again in %g s", UPKEEP_EVERY_S)

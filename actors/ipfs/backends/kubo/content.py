@@ -12,6 +12,7 @@ from contextlib import aclosing
 from .....bus import handles
 from .....schemas import ipfs, subjects
 from .....schemas.cid import CID
+from .....schemas.errors import NotSupported
 from ...unixfs.reader import load, node_of, open_file
 from ..reading import ContentReads
 from .adding import KuboAdding
@@ -26,6 +27,8 @@ class ContentRows(ContentReads, Daemon):
     @handles(subjects.ADD)
     async def add(self, ask: ipfs.AddRequest, content: AsyncIterator[bytes]) -> ipfs.Added:
         """Kubo cuts the content by the profile's parameters; directories are sharded by its own rules."""
+        if ask.keep is not None:
+            raise NotSupported("keep: Kubo has no named roots; pin instead", field="keep")
         added = await KuboAdding(ask, self._rpc).run(content)
         if not ask.only_hash:
             told = ipfs.ContentAdded(

@@ -1,0 +1,1 @@
+"""Trees that change: files and directories edited, each into another one, without reading what stays."""

@@ -1,0 +1,97 @@
+"""The entries below a path, depth first, one directory of each level open at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from ....schemas.cid import CID
+from ....schemas.errors import CorruptBlock, InvalidContent, NotFound, NotSupported, TooLarge, Unavailable
+from ....schemas.ipfs import EntryType
+from ..blocks import BlockSource
+from ..codecs.dagpb import Link
+from ..unixfs.listing import links_of
+from .attributes import Attributes
+from .entries import Described, Entry, describe
+from .nodes import Nodes
+from .pattern import Pattern, States
+
+__all__ = ["MAX_DEPTH", "describe_link", "entries_below", "name_of"]
+
+# Deeper than any path can be said; a tree may be, since directories can be moved into each other.
+MAX_DEPTH = 512
+ENTRIES_PER_TURN = 64
+
+
+@dataclass(slots=True)
+class _Open:
+    """A directory that is being listed."""
+
+    path: str
+    links: AsyncGenerator[Link, None]
+    states: States
+
+
+async def entries_below(
+    nodes: Nodes,
+    top: CID,
+    path: str,
+    *,
+    glob: str | None = None,
+    kind: EntryType | None = None,
+    max_depth: int | None = None,
+    details_from: Nodes | None = None,
+) -> AsyncGenerator[tuple[str, Described], None]:
+    """The entries below a directory that stands at a path, with their own paths; those that `glob` matches,
+    of one `kind`, and no deeper than `max_depth` (1: the directory's own).
+
+    What they are is asked of `details_from` (by default `nodes`); what it cannot tell is told as a file of
+    the size that its link claims. Raises InvalidContent for a broken directory, TooLarge past 512 levels.
+    """
+    pattern = Pattern("**" if glob is None else glob)
+    stack = [_Open(path.rstrip("/"), _links(nodes, top), pattern.start)]
+    turn = 0
+    try:
+        while stack:
+            here = stack[-1]
+            link = None if max_depth == 0 else await anext(here.links, None)
+            if link is None:
+                await stack.pop().links.aclose()
+                continue
+            turn += 1
+            if turn % ENTRIES_PER_TURN == 0:
+                await asyncio.sleep(0)
+            name = name_of(link)
+            states = pattern.step(here.states, name)
+            if not states:
+                continue
+            found = await describe_link(details_from or nodes, link)
+            below = f"{here.path}/{name}"
+            if pattern.accepts(states) and kind in (None, found.type):
+                yield below, found
+            if found.is_directory and len(stack) != max_depth:
+                if len(stack) == MAX_DEPTH:
+                    raise TooLarge("path", limit=MAX_DEPTH, unit="directories deep")
+                stack.append(_Open(below, _links(nodes, link.cid), states))
+    finally:
+        for opened in stack:
+            await opened.links.aclose()
+
+
+async def _links(source: BlockSource, cid: CID) -> AsyncGenerator[Link, None]:
+    async for link in links_of(source, cid):
+        yield link
+
+
+def name_of(link: Link) -> str:
+    """The name of an entry, with U+FFFD for what is not UTF-8 in it."""
+    return link.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+async def describe_link(nodes: Nodes, link: Link) -> Described:
+    """What a directory's entry is; a file of the size that its link claims, if that cannot be found out."""
+    try:
+        return await describe(nodes, link.cid, link.size)
+    except (NotFound, CorruptBlock, Unavailable, InvalidContent, NotSupported):
+        return Described(Entry(link.cid, link.size), "file", link.size, 0, Attributes(), None)
