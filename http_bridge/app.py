@@ -24,13 +24,17 @@ from .gateway.gateway import GATEWAY, add_gateway
 from .health import Health
 from .kubo import add_kubo_rpc
 from .limits import Connection
+from .mcp_files import FilesApi
 from .paths import ANY_PATH
 from .problems import MethodNotAllowed, NoSuchRoute
 from .routes import table_routes
 from .settings import BridgeSettings
 from .shortcut import Shortcut
+from .streaming import StreamingRoute
 from .tree.documented import Documented
 from .tree.paths import TreeRoutes
+from .uploading.sockets import UploadSockets
+from .uploading.tus import TusRoutes
 
 __all__ = ["BRIDGE", "BridgeServer", "add_routes", "make_app", "serve"]
 
@@ -85,6 +89,11 @@ class _Routes:
         self._app.on_shutdown.append(events.close)
         self._get("/distributed/events", events.get, counted=False)
         self._add_tree()
+        streaming = StreamingRoute(self._bridge)
+        for path in streaming.paths:
+            self._add(hdrs.METH_GET, path, streaming.get)
+            self._add(hdrs.METH_HEAD, path, streaming.head)
+        self._add_uploads()
         health = Health(self._bridge)
         self._get("/stats", health.stats)
         self._get("/operations", health.operations)
@@ -101,6 +110,19 @@ class _Routes:
         self._get("/fs-journal/monitor/health", documented.health)
         for path, handler in documented.posts.items():
             self._add(hdrs.METH_POST, path, handler)
+        files = FilesApi(self._bridge)
+        for method, path, handler in files.routes():
+            if method == hdrs.METH_GET:
+                self._get(path, handler)
+            else:
+                self._add(method, path, handler, expect=files.expect)
+
+    def _add_uploads(self) -> None:
+        sockets = UploadSockets(self._bridge)
+        self._app.on_shutdown.append(sockets.close)
+        self._get("/uploads/ws", sockets.get, counted=False)
+        for route in TusRoutes(self._bridge):
+            self._resource(route.path).add_route(route.method, route.handler, expect_handler=route.expect)
 
     def add_pages(self) -> Self:
         health, documents = Health(self._bridge), Documents(self._bridge)

@@ -10,12 +10,15 @@ from pydantic import BaseModel, Field
 from ..schemas.cache import TableHead
 from ..schemas.ipfs import FileHead, TarHead
 from ..schemas.rows import Call, Replied, Stream, Upload
-from ..schemas.subjects import ACTORS, calls
-from ..schemas.wire import Empty
+from ..schemas.subjects import ACTORS, CAT, calls
+from ..schemas.wire import Empty, Wire
 from .json_schemas import REFERENCE, Document, references_and_schemas
+from .mcp_files import FILES, FILES_PATH
 from .paths import ANY_PATH, served_paths
 from .problems import PROBLEM_TYPE, REASONS
+from .streaming import STREAMING, StreamingFields
 from .tables import ARROW, AS_ARROW, PARQUET
+from .uploading.described import upload_paths
 
 __all__ = ["openapi_document"]
 
@@ -62,6 +65,14 @@ def openapi_document(prefix: str = "/api/v0/mcp", version: str = "0.0.0") -> Doc
             for operation in _Operations(row, schemas, number).at(line):
                 method, path, content = operation
                 paths.setdefault(prefix.rstrip("/") + path, {})[method] = content
+    for name, line in STREAMING.items():
+        for method, path, content in _Streaming(name, schemas).at(line):
+            paths.setdefault(prefix.rstrip("/") + path, {})[method] = content
+    for verb, (methods, row, ask) in FILES.items():
+        for line in methods:
+            for method, path, content in _Files(verb, row, ask, schemas).at(f"{line} {FILES_PATH}/{verb}"):
+                paths.setdefault(prefix.rstrip("/") + path, {})[method] = content
+    paths |= upload_paths(prefix.rstrip("/"))
     paths |= _pages(prefix.rstrip("/"))
     return {
         "openapi": "3.1.0",
@@ -193,6 +204,38 @@ class _Operations:
 
     def _content_problems(self) -> tuple[int, ...]:
         return (416,) if self._is_file else ()
+
+
+class _Streaming(_Operations):
+    """A file at the pace of who watches it: the operations of its row, with the bridge's own fields."""
+
+    def __init__(self, name: str, schemas: dict[Any, Document]) -> None:
+        super().__init__(CAT, schemas, 0)
+        self._id = name
+        own = StreamingFields.model_json_schema()["properties"]
+        self._fields = {n: f for n, f in self._fields.items() if n not in ("offset", "length")} | own
+
+
+class _Files(_Operations):
+    """The file tree in the documented words: the operations of a row, with other fields."""
+
+    def __init__(self, verb: str, row: Call[Any], ask: type[Wire], schemas: dict[Any, Document]) -> None:
+        super().__init__(row, schemas, 0)
+        self._verb = verb
+        self._own = ask.model_json_schema(ref_template=REFERENCE)
+        self._fields = self._own.get("properties", {})
+        self._required = set(self._own.get("required", ()))
+
+    def at(self, line: str) -> Iterator[tuple[str, str, Document]]:
+        method = line.partition(" ")[0].lower()
+        self._id = f"ipfs.files.{self._verb}" + ("" if method == "get" else f".{method}")
+        yield from super().at(line)
+
+    def _body(self) -> Document:
+        content: Document = {JSON: {"schema": self._own}}
+        if isinstance(self._row, Upload):
+            content[OCTETS] = {"schema": {}}
+        return {"required": bool(self._required), "content": content}
 
 
 def _parameter(name: str, where: str, schema: Document, *, required: bool) -> Document:

@@ -1,0 +1,1 @@
+"""Content that comes in several goes: sessions that remember how far they are."""

@@ -1,0 +1,1 @@
+"""Uploads in several goes over HTTP: the tus protocol, and WebSockets."""
