@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..schemas.rows import Call, Event, Replied, Row, Stream
+from ..schemas.rows import Call, Event, Log, Replied, Row, Stream
 from ..schemas.subjects import ROWS
 from .json_schemas import REFERENCE, Document, references_and_schemas
 
@@ -43,17 +43,19 @@ def _key(row: Row) -> str:
 
 
 def _answers(row: Row) -> list[type[BaseModel]]:
-    """The models that come back, or that an event carries."""
+    """The models that come back, or that an event or an entry is."""
     if isinstance(row, Replied):
         return [row.reply]
     if isinstance(row, Event):
         return [row.event]
+    if isinstance(row, Log):
+        return [row.entry]
     assert isinstance(row, Stream)
     return [model for model in (row.head, row.item) if model is not bytes]
 
 
 def _channel(row: Row, schemas: dict[Any, Document]) -> Document:
-    model = row.ask if isinstance(row, Call) else row.event if isinstance(row, Event) else None
+    model = row.ask if isinstance(row, Call) else _answers(row)[0]
     channel: Document = {
         "address": getattr(row, "subject", ""),
         "title": row.name,
@@ -100,7 +102,7 @@ def _parts(row: Call[Any], schemas: dict[Any, Document]) -> Document:
 def _operation(row: Row) -> Document:
     key = _key(row)
     operation: Document = {
-        "action": "send" if isinstance(row, Event) else "receive",
+        "action": "send" if isinstance(row, Event | Log) else "receive",
         "channel": {"$ref": f"#/channels/{key}"},
         "summary": row.summary,
         "tags": [{"name": row.actor}, {"name": row.kind}],

@@ -12,7 +12,7 @@ from ..schemas.errors import TooLarge
 from .bridge import Bridge
 from .problems import ExpectationFailed, SlowRequest, problem
 
-__all__ = ["Expect", "expectation", "json_expectation", "media_type_of", "pieces", "whole"]
+__all__ = ["Expect", "at_most", "expectation", "json_expectation", "media_type_of", "pieces", "whole"]
 
 READ_BYTES = 512 * 1024
 
@@ -62,6 +62,15 @@ async def pieces(request: web.Request, limit: int, bridge: Bridge) -> AsyncItera
             raise TooLarge("body", limit=limit)
         if piece:
             yield piece
+
+
+async def at_most(pieces: AsyncIterator[bytes], count: int) -> AsyncIterator[bytes]:
+    """The first `count` bytes. What is behind them is read and dropped, so that the connection can go on."""
+    left = count
+    async for piece in pieces:
+        if left:
+            yield piece[:left]
+            left -= min(left, len(piece))
 
 
 def expectation(bridge: Bridge, limit_of: Callable[[web.Request], int]) -> Expect:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 OPERATION_ID = istr("X-Operation-ID")
 SERVER = {"Server": "cidbus"}
 PROBLEM_TYPE = "application/problem+json"
+MEMBERS = frozenset({"type", "title", "status", "detail", "operation_id", "success", "retryable"})
 TYPE_PREFIX = "urn:cidbus:problem:"
 
 
@@ -128,9 +129,10 @@ def status_of(error: BusError) -> int:
 
 
 def problem_body(error: BusError, operation_id: str) -> bytes:
-    """`{type, title, status, detail, operation_id, success: false, retryable, …the error's facts}`."""
+    """`{type, title, status, detail, operation_id, success: false, retryable, …the error's facts}`; a fact
+    whose name is one of these is told as `of_<name>`."""
     members: dict[str, Any] = {
-        **error.details,
+        **{f"of_{name}" if name in MEMBERS else name: fact for name, fact in error.details.items()},
         "type": TYPE_PREFIX + error.kind,
         "title": error.kind.replace("_", " ").capitalize(),
         "status": status_of(error),

@@ -6,6 +6,8 @@ A path below a CID may follow where the row has a `path` field: `/ipfs/ls/{cid}`
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +17,11 @@ from aiohttp import hdrs, web
 
 from ..schemas.cache import CachedHead, TableHead
 from ..schemas.dag import CarHead, DagHead
+from ..schemas.errors import BusError
 from ..schemas.ipfs import BlockHead, FileHead, TarHead
+from ..schemas.media import CancelMedia, Making
 from ..schemas.rows import Call, Request, Stream, Upload
-from ..schemas.subjects import FS_READ, calls
+from ..schemas.subjects import FS_READ, MEDIA_CANCEL, calls
 from .asking import ask_of_body, ask_of_path
 from .bodies import Expect, json_expectation
 from .bridge import Bridge, Handler
@@ -68,7 +72,7 @@ def _handlers(bridge: Bridge, row: Call[Any]) -> Any:
     if row is FS_READ:
         return ReadRoute(bridge)
     if isinstance(row, Request):
-        return RequestRoute(bridge, row)
+        return (JobRoute if issubclass(row.ask, Making) else RequestRoute)(bridge, row)
     if isinstance(row, Upload):
         return UploadRoute(bridge, row)
     assert isinstance(row, Stream)
@@ -96,6 +100,23 @@ class RequestRoute:
         started = time.perf_counter()
         ask = await ask_of_body(self._row.ask, request, self._bridge)
         return reply(await self._bus.request(self._row, ask), operation_id, started)
+
+
+class JobRoute(RequestRoute):
+    """Work that takes a while: a client that is gone before it is done is not waited for."""
+
+    async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
+        started = time.perf_counter()
+        ask: Making = await ask_of_body(self._row.ask, request, self._bridge)
+        if ask.id is None:
+            ask = ask.model_copy(update={"id": operation_id})
+        try:
+            return reply(await self._bus.request(self._row, ask), operation_id, started)
+        except asyncio.CancelledError:
+            assert ask.id is not None
+            with contextlib.suppress(BusError):  # then its deadline ends it
+                await self._bus.request(MEDIA_CANCEL, CancelMedia(id=ask.id))
+            raise
 
 
 def content_route(bridge: Bridge, row: Stream[Any, Any, bytes]) -> ContentRoute:

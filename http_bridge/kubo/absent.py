@@ -7,7 +7,7 @@ from .errors import Unmet
 
 __all__ = ["COMMANDS"]
 
-_NO_FILES = "the file tree (MFS) is not served here"
+_NO_CHROOT = "the tree has a journal: `cidbus fs restore` brings back an earlier state of it"
 _NO_SECRETS = "private keys stay with the node that owns them; use `cidbus key` on its machine"
 _NO_PUBSUB = "pubsub is not offered; cidbus tells of events at /api/v0/mcp/distributed/events"
 _NO_BITSWAP = "this node speaks no bitswap: nodes ask each other for blocks on the bus"
@@ -22,13 +22,7 @@ _NO_DIAGNOSIS = "what runs is told by `cidbus status` and at /api/v0/mcp/stats"
 _OLD = "removed, use 'ipfs dag' or 'ipfs files' instead"
 
 _REASONS: dict[str, tuple[str, ...]] = {
-    _NO_FILES: tuple(
-        f"files/{verb}"
-        for verb in (
-            "chcid", "chmod", "chroot", "cp", "flush", "ls", "mkdir", "mv", "read", "rm", "stat", "touch",
-            "write",
-        )
-    ),
+    _NO_CHROOT: ("files/chroot",),
     _NO_SECRETS: ("key/export", "key/import", "key/rotate", "key/sign", "key/verify"),
     _NO_PUBSUB: (
         "pubsub/ls", "pubsub/peers", "pubsub/pub", "pubsub/sub", "name/pubsub/cancel", "name/pubsub/state",

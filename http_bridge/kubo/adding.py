@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import AsyncIterator
 from typing import Any
 
 from aiohttp import hdrs
 
 from ...schemas.cid import HASHES
+from ...schemas.errors import BusError
 from ...schemas.ipfs import MAX_CHUNK_BYTES, Added, AddedEntry, AddRequest, PathRequest
-from ...schemas.subjects import ADD, LS
+from ...schemas.journal import Apply
+from ...schemas.subjects import ADD, FS_APPLY, LS
+from ...schemas.tree import MAX_OPERATIONS, Put
 from ..bodies import pieces
 from .command import Argument, Call, Command, flag, number, text
-from .errors import Failed, Unmet
+from .errors import Failed, Unmet, words_of
 from .paths import CidTexts
+from .tree_paths import names_a_folder, present_entry_at, tree_path
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "hash_option", "version_option"]
 
 HASH_NAMES = frozenset(name for name, _, _ in HASHES.values())
 # Options whose meaning cidbus does not have; they may be given as false, or as nothing.
 REFUSED = {
-    "to-files": "the file tree (MFS) is not served here",
     "trickle": "files are laid out balanced, not as trickle DAGs",
     "inline": "blocks are not put inside their CIDs",
     "nocopy": "blocks are kept in this node's own packs, not in files beside them",
@@ -41,9 +45,12 @@ async def add(call: Call) -> AsyncIterator[dict[str, Any]]:
     With `progress` each file also has a line `{"Name", "Bytes"}`; lines begin when everything is stored.
     """
     ask = _ask(call)
+    target = _target(call)
     encode = CidTexts(call)
     content = pieces(call.request, call.bridge.settings.max_upload_bytes, call.bridge)
     added = await call.bus.upload(ADD, ask, content)
+    if target is not None:
+        await _place(call, ask, added, target)
     if call.flag("silent"):
         return
     async for entry in _entries(call, ask, added):
@@ -71,22 +78,25 @@ def _ask(call: Call) -> AddRequest:
             "only_hash": call.flag("only-hash"),
             "pin": call.flag("pin"),
             "pin_name": call.text("pin-name") or None,
-            "cid_version": _version(call),
+            "cid_version": version_option(call),
             "raw_leaves": call.choice("raw-leaves"),
             "chunk_bytes": _chunk_bytes(call.text("chunker")),
             "max_links": call.number("max-file-links"),
-            "hash": _hash(call.text("hash").lower()),
+            "hash": hash_option(call),
         }
     )
 
 
-def _hash(name: str) -> str | None:
+def hash_option(call: Call) -> str | None:
+    """The multihash that is asked for; raises Failed for one that there is not."""
+    name = call.text("hash").lower()
     if name and name not in HASH_NAMES:
         raise Failed(f'unrecognized hash function: "{name[:64]}"')
     return name or None
 
 
-def _version(call: Call) -> int | None:
+def version_option(call: Call) -> int | None:
+    """The CID version that is asked for; raises Failed for one that there is not."""
     version = call.number("cid-version")
     if version not in (None, 0, 1):
         raise Failed(f"unknown CID version: {version}")
@@ -107,6 +117,49 @@ def _chunk_bytes(chunker: str) -> int | None:
     if int(size) > MAX_CHUNK_BYTES:
         raise Failed(f"chunker parameters may not exceed the maximum chunk size of {MAX_CHUNK_BYTES}")
     return int(size)
+
+
+# ---- into the file tree ---------------------------------------------------------------------------------
+
+
+def _target(call: Call) -> str | None:
+    """Where in the tree, as it was asked for; raises Failed."""
+    if not call.given("to-files"):
+        return None
+    for name in ("only-hash", "wrap-with-directory"):
+        if call.flag(name):
+            raise Failed(f"{name} and to-files options are not compatible")
+    target = call.text("to-files") or "/"
+    try:
+        tree_path(target)
+    except Failed as error:
+        raise Failed(f"to-files: {error.message}") from error
+    return target
+
+
+async def _place(call: Call, ask: AddRequest, added: Added, target: str) -> None:
+    """Place each top entry in a directory of the tree, named by a `/` at its end, or the only one at a path;
+    all of them or none. Raises Failed."""
+    path, below = tree_path(target), names_a_folder(target)
+    if below:
+        shown = f'to-files: MFS destination directory "{target[:200]}" does not exist: '
+        await present_entry_at(call, path, prefix=shown)
+    places: list[Put] = []
+    async for entry in _entries(call, ask, added):
+        if not entry.path or "/" in entry.path:
+            continue
+        if places and not below:
+            raise Failed(f'to-files: MFS destination is a file: only one entry can be copied to "{path}"')
+        if len(places) == MAX_OPERATIONS:
+            raise Failed(f"to-files: more than {MAX_OPERATIONS} entries cannot be placed at once")
+        place = posixpath.join(path, entry.path) if below else path
+        places.append(Put(path=place, cid=entry.cid, overwrite=False))
+    if not places:
+        raise Failed("to-files: cannot add unnamed files to MFS")
+    try:
+        await call.bus.request(FS_APPLY, Apply.model_validate({"operations": places}))
+    except BusError as error:
+        raise Failed(f'to-files: cannot put node in path "{path}": {words_of(error)}') from error
 
 
 # ---- lines ----------------------------------------------------------------------------------------------

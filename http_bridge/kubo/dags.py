@@ -14,6 +14,7 @@ from .command import Argument, Call, Command, Content, flag, text
 from .errors import Failed
 from .forms import files, pieces_of
 from .paths import CidTexts, block_at, content_path
+from .reading import closing
 
 __all__ = ["COMMANDS"]
 
@@ -50,7 +51,7 @@ async def dag_get(call: Call) -> Content:
     stack = AsyncExitStack()
     ask = DagGet(cid=path.cid, path=path.path, output_codec=codec)
     stream = await stack.enter_async_context(await call.bus.open(DAG_GET, ask))
-    return Content(_within(stack, stream))
+    return Content(closing(stack, stream))
 
 
 async def dag_resolve(call: Call) -> dict[str, Any]:
@@ -96,13 +97,7 @@ async def dag_export(call: Call) -> Content:
     stack = AsyncExitStack()
     ask = DagExport(cid=path.cid, path=path.path)
     stream = await stack.enter_async_context(await call.bus.open(DAG_EXPORT, ask))
-    return Content(_within(stack, stream))
-
-
-async def _within(stack: AsyncExitStack, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    async with stack:
-        async for piece in stream:
-            yield piece
+    return Content(closing(stack, stream))
 
 
 _FILES = (Argument("path", variadic=True, file=True),)

@@ -20,7 +20,7 @@ from .command import Argument, Call, Command, Content, flag, number, text
 from .errors import Failed
 from .paths import CidTexts, ContentPath, content_path
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "closing"]
 
 # The numbers of UnixFS's own data types, which `ls` tells.
 TYPE_NUMBERS = {"directory": 1, "file": 2, "symlink": 4}
@@ -43,10 +43,11 @@ async def cat(call: Call) -> Content:
     )
     whole = stream.whole if length is None else None
     size = len(whole) if whole is not None else stream.head.length if stream.head else None
-    return Content(_closing(stack, stream), length=size)
+    return Content(closing(stack, stream), length=size)
 
 
-async def _closing(stack: AsyncExitStack, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def closing(stack: AsyncExitStack, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces of a stream; whatever the stack holds is closed with them."""
     async with stack:
         async for piece in stream:
             yield piece
@@ -86,7 +87,7 @@ async def get(call: Call) -> Content:
         source = await call.bus.open(GET, PathRequest(cid=path.cid, path=path.path))
     stack = AsyncExitStack()
     stream = await stack.enter_async_context(source)
-    pieces = _closing(stack, stream)
+    pieces = closing(stack, stream)
     if not compress:
         return Content(pieces)  # by another name than text, Kubo's client complains of it
     return Content(_gzipped(pieces, level or 6))

@@ -5,7 +5,20 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
-from . import absent, adding, blocks, cids, dags, names, node, pins, reading, routing
+from . import (
+    absent,
+    adding,
+    blocks,
+    cids,
+    dags,
+    file_changes,
+    files,
+    names,
+    node,
+    pins,
+    reading,
+    routing,
+)
 from .command import Call, Command, flag
 
 __all__ = ["COMMANDS"]
@@ -37,7 +50,9 @@ class _Branch:
         }
 
 
-_GROUPS = (adding, reading, blocks, dags, pins, names, routing, node, cids, absent)
+_GROUPS = (
+    adding, reading, files, file_changes, blocks, dags, pins, names, routing, node, cids, absent,
+)  # fmt: skip
 
 COMMANDS: dict[str, Command] = {
     command.path: command for command in chain.from_iterable(group.COMMANDS for group in _GROUPS)

@@ -31,7 +31,7 @@ from ...schemas.journal import (
     PutContent,
     RemoveEntry,
     StatPath,
-)  # fmt: skip
+)
 from ...schemas.rows import Request
 from ...schemas.subjects import (
     ADD,
@@ -44,8 +44,9 @@ from ...schemas.subjects import (
     FS_RM,
     FS_STAT,
     LS,
-)  # fmt: skip
-from ...schemas.tree import MAX_OPERATIONS, Outcome, Put
+    ROOTS_RM,
+)
+from ...schemas.tree import MAX_OPERATIONS, Outcome, Put, RootsRemove
 from ...schemas.wire import Wire
 from ..asking import is_json, json_object, merged
 from ..bodies import expectation, media_type_of, pieces, whole
@@ -57,7 +58,7 @@ from ..ranges import matches_any
 from ..replies import reply
 from .asked import GetPath, MovePath, PutPath, RemovePath, asked, conditions, destination, refused
 from .entries import EntryRoute, described
-from .writing import Writing, write_stream
+from .writing import KEPT_S, Writing, new_name, write_stream
 
 __all__ = ["TreeRoutes"]
 
@@ -176,10 +177,11 @@ class TreeRoutes:
 
     async def _form(self, request: web.Request) -> Changed:
         """The files of a form, each under its own name below the path."""
-        ask = asked(PutPath, request)
+        ask, keep = asked(PutPath, request), new_name()
         form = AddRequest(
-            content_type=request.headers[hdrs.CONTENT_TYPE], wrap=True, pin=False, profile=ask.profile
-        )
+            content_type=request.headers[hdrs.CONTENT_TYPE], wrap=True, pin=False, profile=ask.profile,
+            keep=keep, keep_s=KEPT_S,
+        )  # fmt: skip
         added = await self._bus.upload(ADD, form, self._body(request))
         base = "" if ask.path == "/" else ask.path
         places: list[Put] = []
@@ -187,7 +189,9 @@ class TreeRoutes:
             places.append(Put(path=f"{base}/{entry.name}", cid=entry.cid, parents=ask.parents))
             if len(places) > MAX_OPERATIONS:
                 raise BadRequest("body", "too many entries for one form", limit=MAX_OPERATIONS)
-        return await self._bus.request(FS_APPLY, Apply.model_validate({"operations": places, **_how(ask)}))
+        changed = await self._bus.request(FS_APPLY, Apply.model_validate({"operations": places, **_how(ask)}))
+        await self._bus.request(ROOTS_RM, RootsRemove(names=[keep]))
+        return changed
 
     async def delete(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()

@@ -20,7 +20,7 @@ from ...schemas.journal import Changed, PathStat, PutContent, StatPath, Sync, Wr
 from ...schemas.subjects import FILE_WRITE, FS_PUT, FS_STAT, FS_WRITE
 from ...schemas.tree import FileWrite, FileWritten
 
-__all__ = ["Writing", "write_stream"]
+__all__ = ["KEPT_S", "Writing", "new_name", "write_stream"]
 
 # What still travels inside the request for a change: in base64 it grows by a third.
 INLINE_BYTES = 128 * 1024
@@ -77,6 +77,11 @@ async def write_stream(bus: Bus, asked: Writing, pieces: AsyncIterable[bytes]) -
         return await _write_past(bus, asked, body)
 
 
+def new_name() -> str:
+    """A named root for content that is on its way into the tree."""
+    return f"fs/up/{secrets.token_hex(8)}"
+
+
 async def _write_inline(bus: Bus, asked: Writing, data: bytes) -> Changed:
     ask = WriteFile(
         path=asked.path, data=data, offset=asked.offset, append=asked.append, truncate=asked.truncate,
@@ -88,7 +93,7 @@ async def _write_inline(bus: Bus, asked: Writing, data: bytes) -> Changed:
 
 async def _write_past(bus: Bus, asked: Writing, body: _Peeked) -> Changed:
     before = await _before(bus, asked)
-    keep = f"fs/up/{secrets.token_hex(8)}"
+    keep = new_name()
     ask = FileWrite.model_validate(
         {
             "cid": None if before is None else before.cid,

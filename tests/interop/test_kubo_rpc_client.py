@@ -404,12 +404,6 @@ def test_a_block_that_is_not_here_is_not_found(rpc: JavaScript):
 @pytest.mark.parametrize(
     ("method", "arguments", "message"),
     [
-        ("files.ls", ("/",), r"files/ls: the file tree \(MFS\) is not served here"),
-        (
-            "files.write",
-            ("/file", b"content", {"create": True}),
-            r"files/write: the file tree \(MFS\) is not",
-        ),
         (
             "pubsub.publish",
             ("topic", b"message"),

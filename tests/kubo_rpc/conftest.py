@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,20 +117,33 @@ def settings(request: pytest.FixtureRequest) -> BridgeSettings:
     return BridgeSettings(**getattr(request, "param", {}))
 
 
-@pytest.fixture
-async def node_url(tmp_path: Path, settings: BridgeSettings) -> AsyncIterator[str]:
+@asynccontextmanager
+async def node(folder: Path, settings: BridgeSettings, *actors: str) -> AsyncIterator[str]:
+    """The address of a bridge over these actors."""
     if server_is_missing():
         pytest.skip("nats-server is not installed")
-    async with (
-        nats_server() as server,
-        hosted(server, make_actor("ipfs", tmp_path / "ipfs")),
-        await connect(server, "bridge") as bus,
-        await serve(bus, "127.0.0.1", 0, settings) as bridge,
-    ):
+    async with nats_server() as server, AsyncExitStack() as stack:
+        for name in actors:
+            await stack.enter_async_context(hosted(server, make_actor(name, folder / name)))
+        bus = await stack.enter_async_context(await connect(server, "bridge"))
+        bridge = await stack.enter_async_context(await serve(bus, "127.0.0.1", 0, settings))
         yield f"http://127.0.0.1:{bridge.port}"
+
+
+@pytest.fixture
+async def node_url(tmp_path: Path, settings: BridgeSettings) -> AsyncIterator[str]:
+    async with node(tmp_path, settings, "ipfs") as url:
+        yield url
 
 
 @pytest.fixture
 async def rpc(node_url: str) -> AsyncIterator[Rpc]:
     async with aiohttp.ClientSession() as session:
         yield Rpc(session, node_url)
+
+
+@pytest.fixture
+async def tree_rpc(tmp_path: Path, settings: BridgeSettings) -> AsyncIterator[Rpc]:
+    """The RPC of a node that has a file tree."""
+    async with node(tmp_path, settings, "ipfs", "journal") as url, aiohttp.ClientSession() as session:
+        yield Rpc(session, url)

@@ -158,7 +158,6 @@ async def test_a_long_list_cannot_be_told_of_what_is_not_stored(rpc):
         ({"hash": "identity"}, "hash: identity is not computed here"),
         ({"hash": "sha2-512", "cid_version": 0}, "hash: CIDv0 only supports sha2-256"),
         ({"trickle": True}, "trickle: files are laid out balanced, not as trickle DAGs"),
-        ({"to_files": "/"}, "to-files: the file tree (MFS) is not served here"),
         ({"nocopy": True}, "nocopy: blocks are kept in this node's own packs, not in files beside them"),
         ({"inline": True}, "inline: blocks are not put inside their CIDs"),
         ({"mode": 420}, "mode: modes are not stored"),

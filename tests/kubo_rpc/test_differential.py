@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
+from kubo_daemon import KuboDaemon
 
 from .conftest import ABSENT, B_CID, HELLO, HELLO_CID, HELLO_RAW, SUB_CID, TREE, TREE_CID, Answer, Rpc
 
@@ -77,6 +79,33 @@ SAME = [
     ask("config", "No.Such"),
 ]  # fmt: skip
 
+# One after the other, on a tree that is empty before and after; what was written has other CIDs than Kubo's.
+FILES = [
+    ask("files/ls"), ask("files/ls", "/"), ask("files/ls", "/none"), ask("files/ls", "x"), ask("files/ls", ""),
+    ask("files/mkdir", "/d"), ask("files/mkdir"), ask("files/mkdir", "/d"), ask("files/mkdir", "/d", p=""),
+    ask("files/mkdir", "/e/f", cid_version=7),
+    ask("files/write", "/d/f"),
+    ask("files/write", "/d/f", files={"data": HELLO}, e=True, o=3, n=5, t=True),
+    ask("files/read", "/d/f"), ask("files/read", "/d/f", offset="x"), ask("files/read", "/d/f", o=2, n=4),
+    ask("files/ls", "/d"), ask("files/ls", "/d/f"), ask("files/ls", "/d/f/g"), ask("files/ls", "/d/f/g/h"),
+    ask("files/mkdir", "/d/f"),
+    ask("files/mkdir", "/d/f", parents=True), ask("files/stat", "/d/f/g"), ask("files/stat"),
+    ask("files/cp", f"/ipfs/{TREE_CID}", "/t"), ask("files/stat", "/t"), ask("files/ls", "/t", l=True),
+    ask("files/stat", "/t/sub", hash=True), ask("files/stat", "/t/sub", format="<size>", size=True),
+    ask("files/cp", f"/ipfs/{ABSENT}", "/u"), ask("files/cp", "/t"),
+    ask("files/cp", f"/ipfs/{NODE_CID}", "/u"), ask("files/cp", "/t", "/d/f/g"), ask("files/cp", "/t", "/"),
+    ask("files/cp", "/t", "/v/w"), ask("files/cp", "/t/sub", "/t/sub"), ask("files/cp", "/t/", "/d/"),
+    ask("files/mv", "/t", "/d/f/g"), ask("files/mv", "/", "/x"), ask("files/mv", "/t", "/none/x"),
+    ask("files/mv", "/t/a.txt", "/d/f"), ask("files/read", "/d/f"), ask("files/mv", "/t", "/d/f"),
+    ask("files/read", "/d/f"), ask("files/mv", "/d/f", "/t"),
+    ask("files/chmod", "0644", "x"), ask("files/chmod", "999", "/d"), ask("files/touch", "x"),
+    ask("files/flush", "t/sub"),
+    ask("files/rm", "/t"), ask("files/rm"), ask("files/rm", ""), ask("files/rm", "/t/none/x"),
+    ask("files/rm", "/t/none/x", force=True), ask("files/rm", "/t/", "/d", r=True),
+    ask("add", files={"a": HELLO}, to_files="/"), ask("add", files={"a": HELLO}, to_files="/b"),
+    ask("files/ls"), ask("files/rm", "/a", "/b"), ask("files/ls"),
+]  # fmt: skip
+
 ALIKE = [
     ask("version"), ask("key/gen", "one"), ask("key/gen", "one"), ask("key/list"),
     ask("key/rename", "one", "two"), ask("key/rm", "two"), ask("repo/stat"), ask("repo/stat", size_only=True),
@@ -87,17 +116,29 @@ ALIKE = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-async def both(rpc, kubo) -> AsyncIterator[tuple[Rpc, Rpc]]:
+@asynccontextmanager
+async def filled(ours: Rpc, kubo: KuboDaemon) -> AsyncIterator[tuple[Rpc, Rpc]]:
     """This node and Kubo, both with the same content."""
     # Kubo resets a connection whose request it refused without reading it, and so the next one on it.
     connector = aiohttp.TCPConnector(force_close=True)
     async with aiohttp.ClientSession(connector=connector) as session:
-        nodes = rpc, Rpc(session, kubo.rpc_url)
+        nodes = ours, Rpc(session, kubo.rpc_url)
         for node in nodes:
             await node.add(TREE)
             await node("dag/put", files={"n": NODE})
             await node("block/put", files={"b": b"hello"})
+        yield nodes
+
+
+@pytest.fixture
+async def both(rpc, kubo) -> AsyncIterator[tuple[Rpc, Rpc]]:
+    async with filled(rpc, kubo) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+async def both_trees(tree_rpc, kubo) -> AsyncIterator[tuple[Rpc, Rpc]]:
+    async with filled(tree_rpc, kubo) as nodes:
         yield nodes
 
 
@@ -107,12 +148,21 @@ async def asked(node: Rpc, call: Asked) -> Answer:
 
 
 async def test_the_same_is_answered(both):
-    different = []
-    for call in SAME:
-        ours, theirs = [await asked(node, call) for node in both]
+    assert not await differences(both, SAME)
+
+
+async def test_the_same_is_answered_of_the_file_tree(both_trees):
+    assert not await differences(both_trees, FILES)
+
+
+async def differences(nodes: tuple[Rpc, Rpc], calls: list[Asked]) -> list[Any]:
+    """The calls to which one node answers something else than the other, with both answers."""
+    different: list[Any] = []
+    for call in calls:
+        ours, theirs = [await asked(node, call) for node in nodes]
         if (ours.status, value(ours)) != (theirs.status, value(theirs)):
             different.append((call[:3], ours.status, ours.body[:300], theirs.status, theirs.body[:300]))
-    assert not different
+    return different
 
 
 async def test_answers_have_the_same_shape(both):

@@ -72,7 +72,7 @@ async def test_the_configuration_is_read_and_not_set(rpc):
 
 @pytest.mark.parametrize(
     "command",
-    ["shutdown", "files/ls", "pubsub/pub", "stats/bw", "stats/bitswap", "stats/dht", "stats/provide",
+    ["shutdown", "files/chroot", "pubsub/pub", "stats/bw", "stats/bitswap", "stats/dht", "stats/provide",
      "log/tail", "diag/sys", "bootstrap/add", "config/replace", "object/get", "pin/remote/ls"],
 )  # fmt: skip
 async def test_what_is_not_offered_says_so(rpc, command):
