@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..bus import Actor
 from ..schemas.errors import BadRequest
+
+if TYPE_CHECKING:
+    from ..bus import Actor
 
 __all__ = ["IMPLEMENTED", "make_actor"]
 
 # Actor → where its class is; the class has `open(folder)`. Imported only by the process that hosts it.
-_CLASSES = {"ipfs": ".ipfs.actor:IpfsActor", "cache": ".cache.actor:CacheActor"}
+_CLASSES = {
+    "ipfs": ".ipfs.actor:IpfsActor",
+    "cache": ".cache.actor:CacheActor",
+    "journal": ".journal.actor:JournalActor",
+    "media": ".media.actor:MediaActor",
+}
 
 IMPLEMENTED = tuple(_CLASSES)
 

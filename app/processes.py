@@ -121,7 +121,9 @@ async def _bridge(options: BridgeOptions) -> int:
         version=__version__,
         debug=options.debug,
         isolation=options.isolation,
-        needed=tuple(name for name in IMPLEMENTED if options.cache or name != "cache"),
+        needed=tuple(
+            name for name in IMPLEMENTED if not ACTORS[name].optional and (options.cache or name != "cache")
+        ),
         near_bytes=CacheSettings.read().near_limit if options.cache else None,
         **gateway_environment(),
     )

@@ -147,10 +147,13 @@ class IncomingStream(Generic[H]):
     stream when it is left early.
 
     `head` is what the row sends before its bytes, None if it sent none; `whole` is the content if it came in
-    one message, else None. `cached` says whether a cache has answered, None where that is not known.
+    one message, else None. `cached` says whether a cache has answered, None where that is not known. `ahead`
+    bounds how many chunks are on their way where that is to be fewer than the link allows; it may change
+    while the stream runs.
     """
 
     cached: bool | None = None
+    ahead: int | None = None
 
     def __init__(self, link: Link, first: Msg, head: H | None, timeout_s: float) -> None:
         self.head = head
@@ -199,7 +202,7 @@ class IncomingStream(Generic[H]):
         talk = self._talk
         if talk is None:
             return
-        window = self._link.window
+        window = self._link.window if self.ahead is None else min(self.ahead, self._link.window)
         # Ask in groups of a quarter window: one wake-up of the server for several requests.
         if self._asked - self._got > window * 3 // 4:
             return
@@ -273,15 +276,17 @@ async def _next_chunk(source: AsyncIterator[bytes | memoryview]) -> bytes | memo
     return await anext(source, None)
 
 
-async def cut(source: AsyncIterable[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
-    """The same bytes in chunks of exactly `CHUNK_BYTES` but for the last: small pieces are gathered and
+async def cut(
+    source: AsyncIterable[bytes | memoryview], chunk_bytes: int = CHUNK_BYTES
+) -> AsyncIterator[bytes | memoryview]:
+    """The same bytes in chunks of exactly `chunk_bytes` but for the last: small pieces are gathered and
     large ones cut."""
     gathered: list[bytes | memoryview] = []
     size = 0
     async for piece in source:
         view = piece
-        while size + len(view) >= CHUNK_BYTES:
-            room = CHUNK_BYTES - size
+        while size + len(view) >= chunk_bytes:
+            room = chunk_bytes - size
             head, view = memoryview(view)[:room], memoryview(view)[room:]
             yield head if not gathered else b"".join([*gathered, head])
             gathered, size = [], 0

@@ -35,6 +35,7 @@ class Shelf(Actor):
     def __init__(self) -> None:
         self.content: dict[str, bytes] = {}
         self.asks: list[Any] = []
+        self.read_bytes = 0  # of files, as they were pulled
         self.go = asyncio.Event()
         self.started: asyncio.Queue[str] = asyncio.Queue()
         self.ended: asyncio.Queue[str] = asyncio.Queue()
@@ -68,7 +69,9 @@ class Shelf(Actor):
         length = size - start if ask.length is None else min(ask.length, size - start)
         yield ipfs.FileHead(cid=ask.cid, size_bytes=size, offset=start, length=length)
         for at in range(start, start + length, PIECE_BYTES):
-            yield content[at : min(at + PIECE_BYTES, start + length)]
+            piece = content[at : min(at + PIECE_BYTES, start + length)]
+            self.read_bytes += len(piece)
+            yield piece
 
     async def _troubled(self, ask: ipfs.CatRequest) -> AsyncIterator[ipfs.FileHead | bytes]:
         self.started.put_nowait(ask.cid)

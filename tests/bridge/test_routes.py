@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 
 import aiohttp
@@ -238,7 +239,7 @@ async def test_every_row_with_a_route_is_served(web):
     for row in calls():
         for line in row.http:
             method, _, path = line.partition(" ")
-            url = path.replace("{cid}", "none")
+            url = re.sub(r"{\w+}", "none", path)
             async with web.request(
                 method, url, json=None if method == "GET" else {"nonsense": 1}
             ) as response:
