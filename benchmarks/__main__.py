@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from cidbus.bus.process import tune_allocator
 
-from . import bulk, car, dag, engine, gateway, hot_reads, index, small, tree
+from . import bulk, car, dag, engine, fsspec, gateway, hot_reads, index, small, tree
 from .ratio import Ratio, table
 
 COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
@@ -26,11 +26,13 @@ COMPARISONS: dict[str, Callable[[int], Awaitable[list[Ratio]]]] = {
     "hot": hot_reads.compare,
     "index": index.compare,
     "tree": tree.compare,
+    "fsspec": fsspec.compare,
     "car-10gb": car.compare_large,
     "index-10m": index.compare_large,
+    "fsspec-1gb": fsspec.compare_large,
 }
 # Run only when named: they need much disk.
-ON_REQUEST = {"car-10gb", "index-10m"}
+ON_REQUEST = {"car-10gb", "index-10m", "fsspec-1gb"}
 
 
 async def main() -> None:

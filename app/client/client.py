@@ -8,7 +8,7 @@ async with Client.connect("nats://127.0.0.1:4222", seed=seed) as client:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -40,17 +40,19 @@ class Client(Methods):
         *,
         seed: str | Path | None = None,
         data_dir: str | Path | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float = CONNECT_S,
     ) -> Connecting:
         """Connect to `nats://…` or `http://…`, or to the system that runs in `data_dir` (by default
         `~/.cidbus`) when no URL is given; await it, or enter it with `async with`.
 
-        `seed` is the file of an nkey seed that the NATS server knows as `client`.
+        `seed` is the file of an nkey seed that the NATS server knows as `client`; `headers` are sent with
+        each request over HTTP.
 
         Raises BadRequest for any other URL, Unavailable if nothing answers within `timeout_s` seconds or
         nothing runs in the folder, Forbidden if the server refuses the seed.
         """
-        return Connecting(lambda: _connect(url, seed, data_dir, timeout_s))
+        return Connecting(lambda: _connect(url, seed, data_dir, headers, timeout_s))
 
     def events(self, types: str | Iterable[str] = (), *, cid_prefix: str = "") -> EventStream:
         """Events from now on: of these types (`ipfs.added`, or documented names such as `content_added`), or
@@ -100,7 +102,11 @@ class Connecting:
 
 
 async def _connect(
-    url: str | None, seed: str | Path | None, data_dir: str | Path | None, timeout_s: float
+    url: str | None,
+    seed: str | Path | None,
+    data_dir: str | Path | None,
+    headers: Mapping[str, str] | None,
+    timeout_s: float,
 ) -> Client:
     node = None
     if url is None:
@@ -115,7 +121,7 @@ async def _connect(
         case "http" | "https":
             from .over_http import HttpTransport
 
-            return Client(await HttpTransport.connect(url, timeout_s))
+            return Client(await HttpTransport.connect(url, timeout_s, headers))
         case _:
             raise BadRequest("url", f"{url!r} begins neither with nats:// nor with http://")
 

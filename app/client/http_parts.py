@@ -58,7 +58,7 @@ class Route:
         if not row.http:
             raise NotSupported(f"{row.name} has no HTTP route; connect to NATS instead", field="url")
         method, _, pattern = row.http[0].partition(" ")
-        fields = ask.model_dump(mode="json", exclude_defaults=True)
+        fields = ask.model_dump(mode="json", include=_told(ask), exclude_none=True)
         path = "/".join(_filled(part, fields) for part in pattern.split("/"))
         return cls(method, path, fields)
 
@@ -95,6 +95,15 @@ class Sending:
         except Exception as failure:
             self.failure = failure
             raise
+
+
+def _told(ask: Wire) -> set[str]:
+    """The fields that differ from their defaults. What they hold is told whole: the default of a tag in it
+    is what it is known by."""
+    fields = type(ask).model_fields.items()
+    return {
+        name for name, field in fields if getattr(ask, name) != field.get_default(call_default_factory=True)
+    }
 
 
 def _filled(part: str, fields: dict[str, Any]) -> str:
@@ -143,9 +152,16 @@ def error_of(status: int, body: bytes) -> BusError:
             "code": status,
             "kind": str(problem.get("type", "")).rpartition(":")[2],
             "message": problem.get("detail") or problem.get("title") or f"HTTP status {status}",
-            "details": {name: value for name, value in problem.items() if name not in PROBLEM_MEMBERS},
+            "details": {
+                _fact_name(name): value for name, value in problem.items() if name not in PROBLEM_MEMBERS
+            },
         }
     )
+
+
+def _fact_name(member: str) -> str:
+    name = member.removeprefix("of_")
+    return name if name in PROBLEM_MEMBERS else member
 
 
 def read_as(model: type[M], body: bytes, what: str) -> M:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Generic, Self, TypeVar
 
@@ -55,14 +55,16 @@ class HttpTransport:
         self._base = base
 
     @classmethod
-    async def connect(cls, url: str, timeout_s: float) -> Self:
+    async def connect(cls, url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> Self:
         """Reach the bridge at `url`; a path in it replaces the usual prefix `/api/v0/mcp`.
+
+        `headers` are sent with every request.
 
         Raises Unavailable if nothing answers there in time.
         """
         given = URL(url.rstrip("/"))
         base = str(given) if given.path.strip("/") else str(given.origin()) + PREFIX
-        session = aiohttp.ClientSession(read_bufsize=BUFFER_BYTES)
+        session = aiohttp.ClientSession(read_bufsize=BUFFER_BYTES, headers=headers)
         try:
             async with asyncio.timeout(timeout_s), session.get(base + "/livez"):
                 return cls(session, base)

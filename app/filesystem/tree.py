@@ -1,0 +1,367 @@
+"""`cidbus://`: the file tree, to read and to write.
+
+Every change is one entry of the journal, whatever it comprises: a recursive copy or removal is one request,
+and everything of a `with fs.transaction:` becomes so at once. Copies and moves carry no bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fsspec.asyn import sync, sync_wrapper
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+
+from cidbus.client.methods import Journal
+from cidbus.schemas.tree import Copy, Mkdir, Move, Remove, TreeEntry
+
+from .applying import apply
+from .base import ContentFileSystem, Info, opened
+from .copying import destinations, into, is_one_place, new_path
+from .drafts import Draft
+from .errors import as_os_errors
+from .transaction import TreeTransaction
+from .writing import INLINE_BYTES, PART_BYTES, Output, WriteFile, WriteStream
+
+__all__ = ["CidbusFileSystem"]
+
+# Links of a listing that are followed at a time.
+LINKS_AT_ONCE = 16
+PORTION_BYTES = 1 << 20
+
+
+class CidbusFileSystem(ContentFileSystem):
+    """The file tree of a system; paths are absolute, `cidbus:///a/b` and `cidbus://a/b` are the same.
+
+    What is written makes the directories above it. Symbolic links are followed where something is read; what
+    is written, moved or removed is the link.
+    """
+
+    protocol = "cidbus"
+    root_marker = "/"
+    transaction_type = TreeTransaction
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(each) for each in path]
+        return "/" + "/".join(name for name in super()._strip_protocol(path).split("/") if name)
+
+    async def _journal(self) -> Journal:
+        return (await self.client()).journal
+
+    async def scope(self) -> dict[str, Any]:
+        """The fields by which a request belongs to the transaction that is under way, if one is."""
+        return {"timeout_s": self.timeout_s} | (
+            {"transaction": await self.transaction.id()} if self._intrans else {}
+        )
+
+    # ---- looking ----------------------------------------------------------------------------------------
+
+    async def _info(self, path: str, **kwargs: Any) -> Info:
+        path = self._strip_protocol(path)
+        return await self._followed(await self._stat(path))
+
+    async def _stat(self, path: str, follow: bool = False) -> TreeEntry:
+        journal, scope = await self._journal(), await self.scope()
+        with as_os_errors(path):
+            return await journal.stat(path=path, follow=follow, **scope)
+
+    async def _followed(self, entry: TreeEntry) -> Info:
+        """What an entry is; of a link, what it leads to, if it leads anywhere."""
+        info = _info_of(entry)
+        if entry.type == "symlink":
+            with contextlib.suppress(OSError):
+                info |= _facts_of(await self._stat(entry.path, follow=True))
+        return info
+
+    async def _ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
+        path = self._strip_protocol(path)
+        found = await self._listed(path, depth=1)
+        if not found:
+            info = await self._info(path)
+            found = {} if info["type"] == "directory" else {path: info}
+        return list(found.values()) if detail else list(found)
+
+    async def _find(
+        self, path: str, maxdepth: int | None = None, withdirs: bool = False, **kwargs: Any
+    ) -> Any:
+        """One request, however deep the tree is."""
+        if maxdepth is not None and maxdepth < 1:
+            raise ValueError("maxdepth must be at least 1")
+        path = self._strip_protocol(path)
+        found: dict[str, Info] = {}
+        with contextlib.suppress(FileNotFoundError):
+            info = await self._info(path)
+            if info["type"] == "directory":
+                found = ({path: info} if withdirs else {}) | await self._listed(path, maxdepth)
+            else:
+                found = {path: info}
+        found = {name: info for name, info in found.items() if withdirs or info["type"] != "directory"}
+        return found if kwargs.get("detail") else list(found)
+
+    async def _listed(self, path: str, depth: int | None) -> dict[str, Info]:
+        """What stands below a directory, by name in its order."""
+        journal, scope = await self._journal(), await self.scope()
+        with as_os_errors(path):
+            if depth == 1:
+                entries = [entry async for entry in journal.ls(path=path, **scope)]
+            else:
+                entries = [entry async for entry in journal.find(path=path, max_depth=depth, **scope)]
+        turns = asyncio.Semaphore(LINKS_AT_ONCE)
+
+        async def in_turn(entry: TreeEntry) -> Info:
+            async with turns:
+                return await self._followed(entry)
+
+        links = [entry for entry in entries if entry.type == "symlink"]
+        followed = dict(zip((e.path for e in links), await asyncio.gather(*map(in_turn, links)), strict=True))
+        infos = {entry.path: followed.get(entry.path) or _info_of(entry) for entry in entries}
+        return {name: infos[name] for name in sorted(infos) if name != path}
+
+    async def _modified(self, path: str) -> datetime:
+        """The time that an entry has; of one that has none, when anything in the tree changed last: it was
+        not later. Whoever keeps something for as long as this time stays never keeps it too long."""
+        mtime = (await self._info(path)).get("mtime")
+        if mtime is None:
+            journal = await self._journal()
+            with as_os_errors(path):
+                changes = [entry async for entry in journal.log(limit=1, timeout_s=self.timeout_s)]
+            mtime = changes[0].at if changes else 0.0
+        return datetime.fromtimestamp(mtime, UTC)
+
+    modified = sync_wrapper(_modified)
+
+    # ---- directories ------------------------------------------------------------------------------------
+
+    async def _mkdir(self, path: str, create_parents: bool = True, **kwargs: Any) -> None:
+        path = self._strip_protocol(path)
+        parent = self._parent(path)
+        above = [Mkdir(path=parent, parents=True)] if create_parents and parent != "/" else []
+        with as_os_errors(path):
+            await apply(await self.client(), [*above, Mkdir(path=path)], await self.scope())
+
+    async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
+        if not exist_ok:
+            await self._mkdir(path)
+            return
+        path = self._strip_protocol(path)
+        journal, scope = await self._journal(), await self.scope()
+        with as_os_errors(path):
+            await journal.mkdir(path, parents=True, exist_ok=True, **scope)
+
+    async def _rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+        path = self._strip_protocol(path)
+        if (await self._stat(path)).type != "directory":
+            raise NotADirectoryError(errno.ENOTDIR, "is not a directory", path)
+        await self._rm(path)
+
+    rmdir = sync_wrapper(_rmdir)
+
+    # ---- removing, moving, copying ----------------------------------------------------------------------
+
+    async def _rm_file(self, path: str, **kwargs: Any) -> None:
+        path = self._strip_protocol(path)
+        if (await self._stat(path)).type == "directory":
+            raise IsADirectoryError(errno.EISDIR, "is a directory", path)
+        await self._rm(path)
+
+    async def _rm(
+        self, path: str | list[str], recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
+    ) -> None:
+        """One change, whatever it removes; without `recursive` a directory has to be empty."""
+        paths = [self._strip_protocol(path)]
+        if maxdepth is not None or not is_one_place(path):
+            deep = recursive and maxdepth is not None
+            paths = await self._expand_path(path, recursive=deep, maxdepth=maxdepth)
+        operations = [Remove(path=each, recursive=recursive) for each in sorted(paths, reverse=True)]
+        with as_os_errors(path if isinstance(path, str) else None):
+            await apply(await self.client(), operations, await self.scope())
+
+    async def _mv(self, path1: Any, path2: Any, recursive: bool = False, **kwargs: Any) -> None:
+        """Give entries other paths; a directory moves with everything in it."""
+        if is_one_place(path1):
+            pairs = [(self._strip_protocol(path1), await new_path(self, path1, path2))]
+        else:
+            old = await self._expand_path(path1)
+            pairs = list(zip(old, into(self._strip_protocol(path2), old), strict=True))
+        operations = [Move(source=old, destination=new, exact=True) for old, new in pairs]
+        with as_os_errors(path1 if isinstance(path1, str) else None):
+            await apply(await self.client(), operations, await self.scope())
+
+    mv = sync_wrapper(_mv)
+
+    async def _mv_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        journal, scope = await self._journal(), await self.scope()
+        path1, path2 = self._strip_protocol([path1, path2])
+        with as_os_errors(path1):
+            await journal.mv(path1, path2, exact=True, parents=True, **scope)
+
+    async def _cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        """A second path for what stands at the first, a directory with everything in it."""
+        journal, scope = await self._journal(), await self.scope()
+        path1, path2 = self._strip_protocol([path1, path2])
+        with as_os_errors(path1):
+            await journal.cp(path1, path2, exact=True, overwrite=True, parents=True, **scope)
+
+    async def _copy(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        on_error: str | None = None,
+        maxdepth: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Second paths for all of it, as one change that carries no bytes."""
+        if recursive and maxdepth is None and is_one_place(path1):
+            new = await new_path(self, path1, path2)
+            if not await self._exists(new):
+                await self._cp_file(path1, new)
+                return
+        places = await destinations(self, path1, path2, recursive=recursive, maxdepth=maxdepth)
+        operations: list[Mkdir | Copy] = []
+        for old, new, is_directory in places:
+            if is_directory:
+                operations.append(Mkdir(path=new, parents=True, exist_ok=True))
+            else:
+                operations.append(Copy(source=old, destination=new, exact=True, overwrite=True, parents=True))
+        with as_os_errors(path1 if isinstance(path1, str) else None):
+            await apply(await self.client(), operations, await self.scope())
+
+    # ---- writing ----------------------------------------------------------------------------------------
+
+    async def write_inline(self, path: str, data: bytes, *, append: bool = False) -> None:
+        """A small file, or a small end of one, together with its place."""
+        journal, scope = await self._journal(), await self.scope()
+        with as_os_errors(path):
+            await journal.write(data, path=path, append=append, truncate=not append, parents=True, **scope)
+
+    async def place(
+        self, path: str, cid: str, *, release: str, overwrite: bool = True, if_cid: str | None = None
+    ) -> None:
+        """Content that is there at a path; the name that has kept it until now is let go."""
+        journal, scope = await self._journal(), await self.scope()
+        try:
+            with as_os_errors(path):
+                await journal.put(
+                    path, cid, parents=True, overwrite=overwrite, if_cid=if_cid, release=release, **scope
+                )
+        except FileExistsError as error:
+            # A file would have been replaced.
+            raise IsADirectoryError(errno.EISDIR, error.strerror, path) if overwrite else error from error
+
+    async def _pipe_file(self, path: str, value: Any, mode: str = "overwrite", **kwargs: Any) -> None:
+        path, data = self._strip_protocol(path), memoryview(value).cast("B")
+        if len(data) <= INLINE_BYTES and mode != "create":
+            await self.write_inline(path, bytes(data))
+            return
+        await self._write_whole(path, _portions(data), mode)
+
+    async def _put_file(
+        self,
+        lpath: Any,
+        rpath: str,
+        mode: str = "overwrite",
+        callback: Callback = DEFAULT_CALLBACK,
+        **kwargs: Any,
+    ) -> None:
+        """A local file, streamed; a local directory becomes one here."""
+        source, rpath = Path(lpath), self._strip_protocol(rpath)
+        if source.is_dir():
+            await self._makedirs(rpath, exist_ok=True)
+            return
+        size = source.stat().st_size
+        callback.set_size(size)
+        if size <= INLINE_BYTES and mode != "create":
+            await self.write_inline(rpath, await asyncio.to_thread(source.read_bytes))
+            callback.absolute_update(size)
+            return
+        await self._write_whole(rpath, source, mode, callback)
+
+    async def _write_whole(
+        self, path: str, source: Any, mode: str, callback: Callback = DEFAULT_CALLBACK
+    ) -> None:
+        if mode == "create" and await self._exists(path):
+            raise FileExistsError(errno.EEXIST, "there is something already", path)
+        draft = Draft(self.client, self.timeout_s)
+        try:
+            cid = await draft.fill(source, callback.absolute_update)
+            await self.place(path, cid, release=draft.name, overwrite=mode != "create")
+        except BaseException:
+            await draft.discard()
+            raise
+
+    async def _touch(self, path: str, truncate: bool = True, **kwargs: Any) -> None:
+        """An empty file, or with `truncate=False` the time of what is there set to now."""
+        path = self._strip_protocol(path)
+        if truncate:
+            await self.write_inline(path, b"")
+            return
+        journal, scope = await self._journal(), await self.scope()
+        with as_os_errors(path):
+            await journal.touch(path, **scope)
+
+    touch = sync_wrapper(_touch)
+
+    # ---- open files -------------------------------------------------------------------------------------
+
+    def _open_to_write(
+        self, path: str, mode: str, block_size: int | None, autocommit: bool, **kwargs: Any
+    ) -> WriteFile:
+        output, size = sync(self.loop, self._output, path, mode)
+        return WriteFile(
+            self, path, mode, output, size, part_bytes=block_size or PART_BYTES, autocommit=autocommit
+        )
+
+    async def _stream_to_write(
+        self, path: str, mode: str, block_size: int | None = None, **kwargs: Any
+    ) -> WriteStream:
+        output, size = await self._output(path, mode)
+        return WriteStream(self, path, mode, output, size, part_bytes=block_size or PART_BYTES)
+
+    async def _output(self, path: str, mode: str) -> tuple[Output, int]:
+        """Where the bytes go that are written to an open file, and how many it has already.
+
+        Raises ValueError for another mode than wb, xb and ab, IsADirectoryError, and for xb FileExistsError.
+        """
+        if mode not in ("wb", "xb", "ab"):
+            raise ValueError(f"{mode!r}: a file can be read (rb), written anew (wb, xb) or appended to (ab)")
+        try:
+            info = await self._info(path)
+        except FileNotFoundError:
+            return Output(self, path, mode), 0
+        if mode == "xb":
+            raise FileExistsError(errno.EEXIST, "there is something already", path)
+        before = opened(info)
+        if mode == "ab":
+            return Output(self, path, mode, before), before.size
+        return Output(self, path, mode), 0
+
+
+def _info_of(entry: TreeEntry) -> Info:
+    info = {"name": entry.path, "islink": entry.type == "symlink"} | _facts_of(entry)
+    if entry.type == "symlink":
+        info["destination"] = entry.target
+    return info
+
+
+def _facts_of(entry: TreeEntry) -> Info:
+    return {
+        "type": "link" if entry.type == "symlink" else entry.type,
+        "size": entry.size_bytes if entry.type == "file" else 0,
+        "cid": entry.cid,
+        "mode": entry.mode,
+        "mtime": entry.mtime,
+    }
+
+
+async def _portions(data: memoryview) -> AsyncIterator[memoryview]:
+    for start in range(0, len(data), PORTION_BYTES):
+        yield data[start : start + PORTION_BYTES]
