@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 
 from ..schemas.errors import Cancelled, TooLarge
 from ..schemas.rows import Request, Stream, Upload
-from ..schemas.wire import Wire
+from ..schemas.wire import Empty, Wire
 from .envelope import head_header
 from .inbox import Inbox
 from .micro import Endpoint
@@ -140,6 +140,7 @@ async def _batches(items: AsyncIterator[Wire], head: type[Wire]) -> AsyncIterato
     async for item in items:
         if type(item) is head:
             yield item
+            head = Empty  # there is one: items may be of the same class
             continue
         body = item.to_wire()
         batch.append(orjson.Fragment(body))

@@ -22,6 +22,7 @@ from . import (
     running,
     watching,
 )  # fmt: skip
+from .tree import commands as tree
 
 __all__ = ["app"]
 
@@ -70,6 +71,7 @@ app.command(rich_help_panel=CONTENT)(content.ls)
 app.command(rich_help_panel=CONTENT)(content.stat)
 app.add_typer(dags.app, name="dag", rich_help_panel=CONTENT)
 app.command(rich_help_panel=CONTENT)(dags.refs)
+app.add_typer(tree.app, name="fs", rich_help_panel=CONTENT)
 app.add_typer(pins.app, name="pin", rich_help_panel=KEEP)
 app.add_typer(blocks.app, name="block", rich_help_panel=KEEP)
 app.add_typer(repo.app, name="repo", rich_help_panel=KEEP)

@@ -40,15 +40,18 @@ class System:
             raise typer.Exit(asyncio.run(self._talk(work)) or 0)
 
     async def _talk(self, work: Callable[[Client], Awaitable[int | None]]) -> int | None:
+        async with await self.connect() as client:
+            return await work(client)
+
+    async def connect(self) -> Client:
+        """A client of the system; raises Unavailable where there is none that would have it."""
         from cidbus.client import Client
         from cidbus.schemas.errors import Forbidden, Unavailable
 
         try:
-            client = await Client.connect(self._url, seed=self._own_seed(), data_dir=self._data_dir)
+            return await Client.connect(self._url, seed=self._own_seed(), data_dir=self._data_dir)
         except Forbidden as error:
             raise Unavailable(error.message) from error
-        async with client:
-            return await work(client)
 
     def _own_seed(self) -> Path | None:
         if self._url is None or self._seed is not None:

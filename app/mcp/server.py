@@ -24,11 +24,11 @@ from cidbus.actors.cache.settings import CacheSettings
 from cidbus.bus.keyring import Keyring
 from cidbus.bus.link import Link
 from cidbus.client import Client
+from cidbus.client.home import Home
 from cidbus.schemas.errors import BadRequest, Conflict
 
 from ..data_dir import DEFAULT_DATA_DIR, DataDir, Info
 from ..supervisor import System, UpOptions
-from .home import Home
 from .models import IPFSModel
 from .web import register
 

@@ -1,0 +1,1 @@
+"""The file tree on the command line: `cidbus fs …`."""

@@ -1,0 +1,89 @@
+"""The server: WsgiDAV as it is set up here, on cheroot's threads."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from cheroot.wsgi import Server
+from wsgidav.wsgidav_app import WsgiDAVApp
+
+from .provider import TreeProvider
+from .tree import BlockingTree
+
+__all__ = ["WebDav"]
+
+log = logging.getLogger(__name__)
+
+# A desktop opens many connections at once, and one that writes holds a thread for as long as it takes.
+THREADS = 32
+# What is read from and written to a socket at once.
+BLOCK_BYTES = 64 * 1024
+
+
+class WebDav:
+    """A WebDAV server of a tree; `start` serves until `stop` is called from another thread.
+
+    With `users` (name to password) only they may use it, and without anybody who can connect.
+
+    Raises:
+        OSError: if it cannot listen there.
+    """
+
+    def __init__(
+        self,
+        tree: BlockingTree,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        readonly: bool = False,
+        users: dict[str, str] | None = None,
+    ) -> None:
+        provider = TreeProvider(tree, readonly=readonly)
+        self._server = _Server((host, port), _application(provider, users), numthreads=THREADS)
+        self._server.prepare()
+
+    @property
+    def port(self) -> int:
+        port: int = self._server.bind_addr[1]
+        return port
+
+    def start(self) -> None:
+        """Serve; returns after `stop`."""
+        self._server.serve()
+
+    def stop(self) -> None:
+        """Finish what is being answered, and no more."""
+        self._server.stop()
+
+
+def _application(provider: TreeProvider, users: dict[str, str] | None) -> Any:
+    known = {name: {"password": password} for name, password in (users or {}).items()}
+    return WsgiDAVApp(
+        {
+            "provider_mapping": {"/": provider},
+            "http_authenticator": {"domain_controller": None},
+            "simple_dc": {"user_mapping": {"*": known or True}},
+            "lock_storage": True,
+            "property_manager": None,
+            "mutable_live_props": ["{DAV:}getlastmodified"],
+            "honor_mtime_header": True,
+            "block_size": BLOCK_BYTES,
+            "default_charset": None,
+            "suppress_version_info": True,
+            "dir_browser": {
+                "enable": True,
+                "response_trailer": "",
+                "davmount": False,
+                "ms_sharepoint_support": False,
+                "libre_office_support": False,
+            },
+            "logging": {"enable": False},
+            "verbose": 1,
+        }
+    )
+
+
+class _Server(Server):
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        log.log(level, "%s", msg, exc_info=traceback)
