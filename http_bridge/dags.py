@@ -14,6 +14,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from ..schemas.dag import DagExport, DagGet, DagHead
+from ..schemas.tree import TreeExport
 from .asking import ask_of_body, ask_of_path
 from .naming import disposition, etag_of
 from .problems import OPERATION_ID
@@ -37,7 +38,9 @@ def media_type_of_codec(codec: str) -> str:
 class CarRoute(ContentRoute):
     """A DAG as a CAR file; how long it will be is not known before it ends."""
 
-    def etag(self, ask: DagExport) -> str:
+    def etag(self, ask: DagExport | TreeExport) -> str:
+        if isinstance(ask, TreeExport):
+            return "W/" + etag_of(ask.root, "", f".tree.car.{ask.since or ''}")
         terms = f".car.{ask.scope}.{ask.entity_bytes or ''}.{ask.order}.{int(ask.dups)}"
         return "W/" + etag_of(ask.cid, ask.path, terms)
 

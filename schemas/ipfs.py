@@ -67,9 +67,7 @@ class AddRequest(Ask):
     profile: ProfileName = "unixfs-v1-2025"
     pin: bool = True
     pin_name: PinName | None = None
-    keep: Annotated[RootName | None, Field(description="Keep it under this name, beside any pin")] = (
-        None
-    )
+    keep: Annotated[RootName | None, Field(description="Keep it under this name, beside any pin")] = None
     keep_s: KeepSeconds | None = None
     wrap: Annotated[bool, Field(description="Put a single file into a directory under its filename")] = False
     only_hash: Annotated[bool, Field(description="Say which CID the content has; store nothing")] = False

@@ -346,3 +346,17 @@ async def test_ranges_of_a_hot_file_over_http_are_right_in_every_form(web, bus):
             assert response.status == 416
         async with web._session.get(f"{gateway}/ipfs/{cid}") as response:
             assert await response.read() == content
+
+
+async def test_parts_of_a_large_file_do_not_fetch_it_from_its_start(bus, web):
+    content = os.urandom(6 << 20)
+    cid = await add(bus, content)
+    for first in range(0, 6 << 20, 1 << 20):
+        status, part, _ = await web.get(f"/ipfs/cat/{cid}", headers={"Range": f"bytes={first}-{first + 99}"})
+        assert (status, part) == (206, content[first : first + 100])
+    stats = await bus.request(subjects.CACHE_STATS, cache.CacheStatsRequest())
+    assert stats.fetches["started"] <= 1  # which learns how large it is, and leaves it
+    for _ in range(2):
+        assert (await web.get(f"/ipfs/cat/{cid}"))[1] == content
+    _, _, headers = await web.get(f"/ipfs/cat/{cid}", headers={"Range": "bytes=5-9"})
+    assert headers["X-Cache-Hit"] == "true"

@@ -199,7 +199,8 @@ class ContentRows(Sourcing):
         return key, served
 
     async def _through(self, key: str, ask: cache.CacheGet) -> Served:
-        if ask.redirect and self.would_pass(key):
+        whole = not ask.offset and ask.length is None
+        if ask.redirect and self.would_pass(key, whole=whole):
             raise NotCached(key)
         opening = self.opener(key, redirect=ask.redirect)
         try:

@@ -63,10 +63,16 @@ class Sourcing(IndexRows):
         key = self._files[cid, ask.path] = str(CID.parse(stat.cid))
         return key
 
-    def would_pass(self, key: str) -> bool:
-        """Whether this is known to be no content for the cache, at least not yet."""
+    def would_pass(self, key: str, *, whole: bool = True) -> bool:
+        """Whether this is known to be no content for the cache, at least not yet.
+
+        A part of a large file that is not here is none: to keep the file it would have to be fetched from its
+        start, and whoever reads parts here and there would wait for that each time.
+        """
         size_bytes = self._passed.get(key)
-        return size_bytes is not None and self.cache.tier_for(size_bytes) is None and not self._is_here(key)
+        if size_bytes is None or self._is_here(key):
+            return False
+        return not whole or self.cache.tier_for(size_bytes) is None
 
     def opener(self, key: str, *, redirect: bool) -> OpenSource:
         """How a fetch gets the file; with `redirect` NotCached if it should not be kept."""
