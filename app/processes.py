@@ -39,8 +39,8 @@ class ActorOptions:
 @dataclass(frozen=True)
 class BridgeOptions:
     """Where a bridge listens, and whose content it serves: that of the node in `data_dir`, or of whichever
-    node answers, where there is none or `any_node` says so. Without `cache` files come from the ipfs
-    actor."""
+    node answers, where there is none or `any_node` says so. It is ready without the actors in `without`;
+    without `cache`, files come from the ipfs actor."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -49,7 +49,7 @@ class BridgeOptions:
     isolation: bool = False
     share_port: bool = False
     any_node: bool = False
-    cache: bool = True
+    without: tuple[str, ...] = ()
     debug: bool = False
 
 
@@ -122,9 +122,9 @@ async def _bridge(options: BridgeOptions) -> int:
         debug=options.debug,
         isolation=options.isolation,
         needed=tuple(
-            name for name in IMPLEMENTED if not ACTORS[name].optional and (options.cache or name != "cache")
+            name for name in IMPLEMENTED if not ACTORS[name].optional and name not in options.without
         ),
-        near_bytes=CacheSettings.read().near_limit if options.cache else None,
+        near_bytes=None if "cache" in options.without else CacheSettings.read().near_limit,
         **gateway_environment(),
     )
     # Bridges of one system may share a port, and the kernel spreads the connections over them; without

@@ -178,7 +178,8 @@ class System:
         bridge += ["--isolation"] if self.options.isolation else []
         bridge += [] if self._node else ["--any-node"]
         bridge += ["--share-port"] if self.options.scale.get("bridge", 1) > 1 else []
-        bridge += [] if self.options.scale.get("cache", 1) else ["--no-cache"]
+        for name in IMPLEMENTED:
+            bridge += [] if self.options.scale.get(name, 1) else ["--without", name]
         for _ in range(self.options.scale.get("bridge", 1)):
             await self._add("bridge", PythonProcess(bridge, CacheSettings.environment_of(self.options.cache)))
 

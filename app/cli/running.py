@@ -154,9 +154,10 @@ def bridge(
     share_port: Annotated[
         bool, typer.Option("--share-port", help="Let other bridges of this system listen on the same port.")
     ] = False,
-    cache: Annotated[
-        bool, typer.Option(help="Ask the cache actor for files, and keep small ones in memory.")
-    ] = True,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="An actor that this system has not; without `cache` nothing is kept in memory."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Run an HTTP bridge in this process; any number of them may run."""
@@ -171,7 +172,7 @@ def bridge(
             isolation=isolation,
             share_port=share_port,
             any_node=any_node,
-            cache=cache,
+            without=tuple(without or ()),
             debug=debug,
         )
         _end(lambda: run_bridge(options))
