@@ -1,7 +1,8 @@
 """What each user of the NATS server may say and hear, derived from the table.
 
 An actor hears its own subjects and every event, and says its own events, the rows it is declared to call
-and one answer to each request it got (`allow_responses`), to the caller's private inbox. Callers (`bridge`,
+and one answer to each request it got (`allow_responses`), to the caller's private inbox. It writes and
+manages the stream of its own log, if it keeps one. Callers (`bridge`,
 `client`) may ask every row and say no event. `admin` may do everything; it prepares streams and buckets.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..schemas.rows import ROOT
-from ..schemas.subjects import ACTORS
+from ..schemas.subjects import ACTORS, logs
 from .micro import SERVICE_PREFIX, VERBS
 
 __all__ = ["CALLERS", "USERS", "Permissions", "permissions_of"]
@@ -18,6 +19,10 @@ __all__ = ["CALLERS", "USERS", "Permissions", "permissions_of"]
 CALLERS = ("bridge", "client")
 ADMIN = "admin"
 USERS = (ADMIN, *CALLERS, *ACTORS)
+
+LOG_VERBS = (
+    "STREAM.CREATE", "STREAM.INFO", "STREAM.PURGE", "STREAM.DELETE", "STREAM.MSG.GET", "DIRECT.GET",
+)  # fmt: skip
 
 # Each answer is to a reply subject of its own, so one is enough; the longest requests take an hour.
 ALLOW_RESPONSES = {"max": 1, "expires": "2h"}
@@ -45,7 +50,7 @@ def permissions_of(user: str) -> Permissions:
         subject for row in info.calls for subject in (*_asks(row.name), f"{ROOT}.at.*.{row.actor}.stream.>")
     ]
     return Permissions(
-        publish=tuple(dict.fromkeys([f"{ROOT}.event.{user}.>", *asks])),
+        publish=tuple(dict.fromkeys([f"{ROOT}.event.{user}.>", *_log(user), *asks])),
         subscribe=(f"{ROOT}.{user}.>", f"{ROOT}.at.*.{user}.>", f"{ROOT}.event.>", *_discovery(user), inbox),
         responds=True,
     )
@@ -53,6 +58,15 @@ def permissions_of(user: str) -> Permissions:
 
 def _asks(name: str) -> tuple[str, str]:
     return f"{ROOT}.{name}", f"{ROOT}.at.*.{name}"
+
+
+def _log(actor: str) -> list[str]:
+    """What it takes to append to one's own stream, to read it, to make it and to shorten it."""
+    return [
+        subject
+        for row in logs(actor)
+        for subject in (row.subject, *(f"$JS.API.{verb}.{row.stream}" for verb in LOG_VERBS))
+    ]
 
 
 def _discovery(actor: str) -> tuple[str, ...]:

@@ -25,7 +25,14 @@ from .conftest import running_system, until
 
 async def test_it_is_ready_soon_and_says_where(running):
     info = running.info
-    assert [process.name for process in info.actors] == ["nats", "ipfs", "cache", "bridge"]
+    assert [process.name for process in info.actors] == [
+        "nats",
+        "ipfs",
+        "cache",
+        "journal",
+        "media",
+        "bridge",
+    ]
     assert running.system.data_dir.read_info() == info
     assert Path(info.client_seed).is_file()
 
@@ -139,7 +146,7 @@ async def test_an_actor_joins_the_running_system_without_being_told_its_server(r
     command = [sys.executable, "-m", "cidbus", "actor", "ipfs", "--data-dir", running.info.data_dir]
     process = await asyncio.create_subprocess_exec(*command)
     try:
-        while len((await running.get("/stats"))["actors"]) < 3:
+        while len((await running.get("/stats"))["actors"]) < 5:
             assert process.returncode is None
     finally:
         process.terminate()

@@ -1,0 +1,37 @@
+"""Names under which the ipfs actor keeps the journal's trees from collection."""
+
+from __future__ import annotations
+
+__all__ = [
+    "COMMITS",
+    "TRANSACTIONS",
+    "UPLOADS",
+    "checkpoint_root",
+    "commit_root",
+    "transaction_root",
+    "upload_root",
+]
+
+COMMITS = "fs/"
+TRANSACTIONS = "fs/tx/"
+UPLOADS = "fs/up/"
+
+
+def commit_root(commit_id: str) -> str:
+    """Of the tree of an entry, for as long as the stream has it."""
+    return COMMITS + commit_id
+
+
+def checkpoint_root(sequence: int) -> str:
+    """Of the tree of a checkpoint: the next one builds on it."""
+    return f"fs-checkpoint/{sequence}"
+
+
+def transaction_root(transaction: str) -> str:
+    """Of the tree that an open transaction works on; it expires."""
+    return TRANSACTIONS + transaction
+
+
+def upload_root(upload: str) -> str:
+    """Of a file that is on its way into the tree; it expires."""
+    return UPLOADS + upload
