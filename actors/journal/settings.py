@@ -2,18 +2,22 @@
 
     CIDBUS_JOURNAL_BASE_PATH=/backup/journal    where its archive is; by default in the data directory
     CIDBUS_JOURNAL_KEEP_ENTRIES=10000           entries that stay readable in the stream
+    CIDBUS_JOURNAL_ARCHIVE_FOLDERS=/backup      where callers may put the archive; several with `:` between
 
 What `journal.enable` has set is kept in the actor's folder and goes before this. Intervals are seconds.
 """
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from ...schemas.errors import BadRequest
 from ..settings import ActorSettings
 
 __all__ = ["JournalSettings"]
@@ -35,3 +39,25 @@ class JournalSettings(ActorSettings):
     keep_checkpoints: Annotated[int, Field(ge=1, le=10_000)] = 16
     max_transactions: Annotated[int, Field(ge=1, le=10_000)] = 256  # open at once, in one process
     replicas: Annotated[int, Field(ge=1, le=5)] = 1  # of the stream, in a cluster of NATS servers
+
+    # Whoever may ask the journal may have it write there: the home directory, temporary files, and these.
+    archive_folders: Annotated[tuple[Path, ...], NoDecode] = ()
+
+    @field_validator("archive_folders", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        return tuple(filter(None, given.split(os.pathsep))) if isinstance(given, str) else given
+
+    def archive_path(self, given: str, folder: Path) -> Path:
+        """Where a caller wants the archive; raises BadRequest unless that is below a folder that may have it:
+        the actor's own, the home directory, that of temporary files, and `archive_folders`."""
+        path = Path(given).expanduser()
+        if not path.is_absolute():
+            raise BadRequest("journal_base_path", "a relative path: begin with / or ~")
+        path = path.resolve()
+        allowed = (folder, Path.home(), Path(tempfile.gettempdir()), *self.archive_folders)
+        if not any(path.is_relative_to(place.resolve()) for place in allowed):
+            raise BadRequest(
+                "journal_base_path", f"{path} is below no folder that CIDBUS_JOURNAL_ARCHIVE_FOLDERS names"
+            )
+        return path

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cidbus.actors.journal.settings import JournalSettings
 from cidbus.schemas import ipfs, journal, subjects
 from cidbus.schemas.errors import BadRequest, Conflict, NotFound
 
@@ -161,3 +164,13 @@ async def test_a_collection_leaves_every_state_that_can_be_told_of_and_takes_the
     assert (await fs.read("/in"), await fs.read("/a")) == (b"open", b"content 3")
     with pytest.raises(NotFound):
         await fs.bus.request(subjects.BLOCK_STAT, ipfs.BlockRequest(cid=first))
+
+
+def test_callers_do_not_choose_any_folder_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    settings = JournalSettings.of({})
+    for given in ("relative/path", "0", "/etc/journal", "~/../../etc", f"{tmp_path}/../../../../../../../etc"):
+        with pytest.raises(BadRequest, match="journal_base_path"):
+            settings.archive_path(given, tmp_path)
+    assert settings.archive_path("~/.ipfs_kit/journal", tmp_path) == Path.home() / ".ipfs_kit/journal"
+    monkeypatch.setenv("CIDBUS_JOURNAL_ARCHIVE_FOLDERS", "/backup:/mnt/other")
+    assert JournalSettings.read().archive_path("/mnt/other/j", tmp_path) == Path("/mnt/other/j")

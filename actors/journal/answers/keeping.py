@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TypeVar
 
 from ....bus import handles
@@ -122,8 +121,9 @@ class KeepRows(ReadRows):
 
     @handles(subjects.JOURNAL_ENABLE)
     async def enable(self, ask: journal.EnableJournaling) -> journal.JournalingEnabled:
-        """Raises BadRequest for a folder with something else in it, Conflict for the archive of another
-        journal; then all stays as it was."""
+        """Raises BadRequest for a folder that callers may not choose or that has something else in it,
+        Conflict for the archive of another journal; then all stays as it was."""
+        path = self._settings.archive_path(ask.journal_base_path, self._folder)
         await self.reload()
         place = self._writer_elsewhere()
         if place is not None:
@@ -131,7 +131,7 @@ class KeepRows(ReadRows):
             if answer is not None:
                 await self.reload()
                 return answer
-        archive = await asyncio.to_thread(Archive.open, Path(ask.journal_base_path))
+        archive = await asyncio.to_thread(Archive.open, path)
         if self.archive is None or archive.path != self.archive.path:
             await self._move_to(archive)
         self.policy = ask.model_copy(update={"journal_base_path": str(archive.path)})
