@@ -168,7 +168,13 @@ async def test_a_collection_leaves_every_state_that_can_be_told_of_and_takes_the
 
 def test_callers_do_not_choose_any_folder_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     settings = JournalSettings.of({})
-    for given in ("relative/path", "0", "/etc/journal", "~/../../etc", f"{tmp_path}/../../../../../../../etc"):
+    for given in (
+        "relative/path",
+        "0",
+        "/etc/journal",
+        "~/../../etc",
+        f"{tmp_path}/../../../../../../../etc",
+    ):
         with pytest.raises(BadRequest, match="journal_base_path"):
             settings.archive_path(given, tmp_path)
     assert settings.archive_path("~/.ipfs_kit/journal", tmp_path) == Path.home() / ".ipfs_kit/journal"
