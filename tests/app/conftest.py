@@ -18,19 +18,11 @@ from typer.testing import CliRunner, Result
 from cidbus.actors import make_actor
 from cidbus.bus import Actor
 from cidbus.bus.server import EmbeddedServer, free_port
-from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
+from cidbus.bus.testing import connect, hosted, server_is_missing
 from cidbus.client import Client
 from cidbus.http_bridge import BridgeSettings, serve
 
 TRANSPORTS = ("nats", "http")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedServer]:
-    if server_is_missing():
-        pytest.skip("nats-server is not installed")
-    async with nats_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from yarl import URL
 
 from cidbus.bus import Actor, Bus, Host, handles
 from cidbus.bus.server import EmbeddedServer
-from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
+from cidbus.bus.testing import connect, hosted
 from cidbus.http_bridge import BridgeServer, BridgeSettings, serve
 from cidbus.schemas import ipfs, subjects
 from cidbus.schemas.errors import BadRequest, Conflict, NotFound, UnsatisfiableRange
@@ -204,14 +204,6 @@ class Web:
         writer.write(request)
         await writer.drain()
         return reader, writer
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedServer]:
-    if server_is_missing():
-        pytest.skip("nats-server is not installed")
-    async with nats_server() as running:
-        yield running
 
 
 @pytest.fixture

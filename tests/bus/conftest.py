@@ -10,7 +10,7 @@ import pytest
 
 from cidbus.bus import Actor, Bus, Host, handles
 from cidbus.bus.server import EmbeddedServer
-from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
+from cidbus.bus.testing import connect, hosted
 from cidbus.schemas import ipfs, subjects
 from cidbus.schemas.errors import BadRequest, NotFound
 
@@ -93,14 +93,6 @@ def pattern(start: int, size: int) -> bytes:
     period = bytes((i * 31 + 7) % 251 for i in range(251))
     shift = start % 251
     return (period * (size // 251 + 2))[shift : shift + size]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedServer]:
-    if server_is_missing():
-        pytest.skip("nats-server is not installed")
-    async with nats_server() as running:
-        yield running
 
 
 @pytest.fixture

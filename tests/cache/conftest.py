@@ -13,20 +13,12 @@ import pytest
 from cidbus.actors import make_actor
 from cidbus.bus import Bus, Host
 from cidbus.bus.server import EmbeddedServer
-from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
+from cidbus.bus.testing import connect, hosted
 from cidbus.http_bridge import BridgeSettings, serve
 from cidbus.schemas import ipfs, subjects
 
 API = "/api/v0/mcp"
 MIB = 1 << 20
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedServer]:
-    if server_is_missing():
-        pytest.skip("nats-server is not installed")
-    async with nats_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from cidbus.actors import make_actor
 from cidbus.bus import Bus, Host
 from cidbus.bus.server import EmbeddedServer
-from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
+from cidbus.bus.testing import connect, hosted
 from cidbus.http_bridge import BridgeSettings, serve
 from cidbus.schemas import ipfs, subjects
 
@@ -27,14 +27,6 @@ API = "/api/v0/mcp"
 def movie() -> bytes:
     """Ten seconds of H.264 and AAC in an MP4 whose index comes last."""
     return sample(10)
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedServer]:
-    if server_is_missing():
-        pytest.skip("nats-server is not installed")
-    async with nats_server() as running:
-        yield running
 
 
 @pytest.fixture

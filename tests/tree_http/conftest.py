@@ -14,7 +14,7 @@ from yarl import URL
 from cidbus.actors import make_actor
 from cidbus.bus import Bus
 from cidbus.bus.server import EmbeddedServer
-from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
+from cidbus.bus.testing import connect, hosted
 from cidbus.http_bridge import BridgeSettings, serve
 
 API = "/api/v0/mcp"
@@ -52,14 +52,6 @@ class Web:
         status, listing, _ = await self.get(f"/fs{path}")
         assert status == 200, listing
         return [entry["name"] for entry in listing["entries"]]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedServer]:
-    if server_is_missing():
-        pytest.skip("nats-server is not installed")
-    async with nats_server() as running:
-        yield running
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from cidbus.actors.ipfs.uploads.record import UploadRecord
 from cidbus.actors.ipfs.uploads.uploads import Uploads
 from cidbus.bus import Bus, Host
 from cidbus.bus.server import EmbeddedServer
-from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
+from cidbus.bus.testing import connect, hosted
 from cidbus.http_bridge import BridgeServer, BridgeSettings, serve
 from cidbus.schemas.cid import CID
 from cidbus.schemas.tree import UploadCreate
@@ -115,14 +115,6 @@ async def begin(uploads: Uploads, size_bytes: int | None = None, **fields: Any) 
 
 
 # ---- a node and a bridge --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[EmbeddedServer]:
-    if server_is_missing():
-        pytest.skip("nats-server is not installed")
-    async with nats_server() as running:
-        yield running
 
 
 @pytest.fixture
