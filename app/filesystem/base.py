@@ -14,7 +14,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 from fsspec.asyn import AsyncFileSystem, get_loop, sync, sync_wrapper
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
@@ -26,11 +26,12 @@ from .ahead import AHEAD
 from .connection import Connection
 from .contents import Contents, Told, Verified
 from .errors import as_os_errors
+from .kinds import Info, Opened
 from .options import Options
 from .ranges import MAX_GAP_BYTES, Span, clamped, spans_of
 from .reading import ReadFile, ReadStream
 
-__all__ = ["ContentFileSystem", "Info", "Opened"]
+__all__ = ["ContentFileSystem", "opened"]
 
 BLOCK_BYTES = 4 << 20
 # How many ranges are fetched at a time.
@@ -39,15 +40,6 @@ FETCHES = 16
 # Of each path its own, or of all the same one.
 Bounds = Sequence[int | None] | int | None
 Slice = tuple[int | None, int | None]
-# As fsspec has them: name, size, type; and of ours cid, islink, and in a tree mode and mtime.
-Info = dict[str, Any]
-
-
-class Opened(NamedTuple):
-    """A file as it was when its path was looked up."""
-
-    cid: str
-    size: int
 
 
 class ContentFileSystem(AsyncFileSystem):

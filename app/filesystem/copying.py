@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import errno
 from glob import has_magic
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fsspec.utils import other_paths
 
-if TYPE_CHECKING:
-    from .base import Info
-    from .tree import CidbusFileSystem
+from .kinds import Info, WriteSystem
 
 __all__ = ["Place", "destinations", "into", "is_one_place", "new_path"]
 
@@ -23,7 +21,7 @@ def is_one_place(path: Any) -> bool:
     return not isinstance(path, list | tuple) and not has_magic(str(path))
 
 
-async def new_path(fs: CidbusFileSystem, old: str, new: str) -> str:
+async def new_path(fs: WriteSystem, old: str, new: str) -> str:
     """The path that one entry gets: the new one, or below it if that is a directory (or `old` is meant as
     what is in it)."""
     target = fs._strip_protocol(new)
@@ -46,7 +44,7 @@ class Place(NamedTuple):
 
 
 async def destinations(
-    fs: CidbusFileSystem, old: Any, new: Any, *, recursive: bool = False, maxdepth: int | None = None
+    fs: WriteSystem, old: Any, new: Any, *, recursive: bool = False, maxdepth: int | None = None
 ) -> list[Place]:
     """Where everything goes that `old` (a path, a pattern or a list) comprises.
 
@@ -71,7 +69,7 @@ async def destinations(
 
 
 async def _comprised(
-    fs: CidbusFileSystem, paths: list[str], recursive: bool, maxdepth: int | None
+    fs: WriteSystem, paths: list[str], recursive: bool, maxdepth: int | None
 ) -> dict[str, Info]:
     """What paths and patterns name, and with `recursive` what is below."""
     found: dict[str, Info] = {}
@@ -93,6 +91,6 @@ async def _comprised(
     return found
 
 
-async def _takes_in(fs: CidbusFileSystem, old: str, new: str) -> bool:
+async def _takes_in(fs: WriteSystem, old: str, new: str) -> bool:
     """Whether the destination is a directory that gets the source under its own name."""
     return not old.endswith("/") and (new.endswith("/") or await fs._isdir(new))

@@ -14,8 +14,9 @@ from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest
 from cidbus.schemas.ipfs import DirEntry, Stat
 
-from .base import ContentFileSystem, Info
+from .base import ContentFileSystem
 from .errors import as_os_errors
+from .kinds import Info
 
 __all__ = ["IpfsFileSystem"]
 

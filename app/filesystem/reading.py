@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fsspec.asyn import AbstractAsyncStreamedFile, sync
 from fsspec.spec import AbstractBufferedFile
 
 from .ahead import AheadCache
-
-if TYPE_CHECKING:
-    from .base import ContentFileSystem, Info, Opened
+from .kinds import Info, Opened, ReadSystem
 
 __all__ = ["ReadFile", "ReadStream"]
 
@@ -20,7 +18,7 @@ __all__ = ["ReadFile", "ReadStream"]
 class ReadFile(AbstractBufferedFile):
     """A file for programs that wait; `cache_type` is any of fsspec's or ours."""
 
-    def __init__(self, fs: ContentFileSystem, path: str, info: Info, file: Opened, **options: Any) -> None:
+    def __init__(self, fs: ReadSystem, path: str, info: Info, file: Opened, **options: Any) -> None:
         super().__init__(fs, path, "rb", size=file.size, **options)
         self.details = info
         self.cid = file.cid
@@ -38,7 +36,7 @@ class ReadFile(AbstractBufferedFile):
 class ReadStream(AbstractAsyncStreamedFile):
     """A file for programs that await; every read asks for what it wants, no more."""
 
-    def __init__(self, fs: ContentFileSystem, path: str, info: Info, file: Opened) -> None:
+    def __init__(self, fs: ReadSystem, path: str, info: Info, file: Opened) -> None:
         super().__init__(fs, path, "rb", size=file.size, cache_type="none")
         self.details = info
         self.cid = file.cid

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from fsspec.asyn import sync
 from fsspec.transaction import Transaction
 
 from .errors import as_os_errors
-
-if TYPE_CHECKING:
-    from .tree import CidbusFileSystem
+from .kinds import WriteSystem
 
 __all__ = ["TreeTransaction"]
 
@@ -27,9 +25,9 @@ class TreeTransaction(Transaction):
     Ending it raises OSError(EBUSY) if others have changed the same paths meanwhile; nothing is done then.
     """
 
-    fs: CidbusFileSystem
+    fs: WriteSystem
 
-    def __init__(self, fs: CidbusFileSystem, **options: Any) -> None:
+    def __init__(self, fs: WriteSystem, **options: Any) -> None:
         super().__init__(fs, **options)
         self._beginning: asyncio.Task[str] | None = None
 
@@ -79,7 +77,7 @@ class TreeTransaction(Transaction):
             else:
                 await journal.rollback(name, timeout_s=self.fs.timeout_s)
 
-    def _leave(self, fs: CidbusFileSystem) -> None:
+    def _leave(self, fs: WriteSystem) -> None:
         self.files.clear()
         fs._intrans = False
         fs._transaction = None

@@ -21,10 +21,11 @@ from cidbus.client.methods import Journal
 from cidbus.schemas.tree import Copy, Mkdir, Move, Remove, TreeEntry
 
 from .applying import apply
-from .base import ContentFileSystem, Info, opened
+from .base import ContentFileSystem, opened
 from .copying import destinations, into, is_one_place, new_path
 from .drafts import Draft
 from .errors import as_os_errors
+from .kinds import Info
 from .transaction import TreeTransaction
 from .writing import INLINE_BYTES, PART_BYTES, Output, WriteFile, WriteStream
 

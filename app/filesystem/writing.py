@@ -8,16 +8,12 @@ import io
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 from fsspec.asyn import AbstractAsyncStreamedFile, sync
 from fsspec.spec import AbstractBufferedFile
 
 from .drafts import Draft
-
-if TYPE_CHECKING:
-    from .base import Opened
-    from .tree import CidbusFileSystem
+from .kinds import Opened, WriteSystem
 
 __all__ = ["INLINE_BYTES", "Output", "Parts", "WriteFile", "WriteStream"]
 
@@ -57,7 +53,7 @@ class Parts:
 class Output:
     """What is written to one path. `mode` is that of `open`; `before` is the file that is appended to."""
 
-    def __init__(self, fs: CidbusFileSystem, path: str, mode: str, before: Opened | None = None) -> None:
+    def __init__(self, fs: WriteSystem, path: str, mode: str, before: Opened | None = None) -> None:
         self._fs = fs
         self._path = path
         self._mode = mode
@@ -103,7 +99,7 @@ class WriteFile(AbstractBufferedFile):
     closed: bool
 
     def __init__(
-        self, fs: CidbusFileSystem, path: str, mode: str, output: Output, size: int,
+        self, fs: WriteSystem, path: str, mode: str, output: Output, size: int,
         *, part_bytes: int, autocommit: bool,
     ) -> None:  # fmt: skip
         super().__init__(fs, path, mode, block_size=part_bytes, autocommit=autocommit)
@@ -186,7 +182,7 @@ class WriteStream(AbstractAsyncStreamedFile):
     closed: bool
 
     def __init__(
-        self, fs: CidbusFileSystem, path: str, mode: str, output: Output, size: int, *, part_bytes: int
+        self, fs: WriteSystem, path: str, mode: str, output: Output, size: int, *, part_bytes: int
     ) -> None:
         super().__init__(fs, path, mode, block_size=part_bytes)
         self.loc = size
