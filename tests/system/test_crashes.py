@@ -1,4 +1,7 @@
-"""kill -9 and SIGTERM of every part under load: nothing acknowledged is lost, and all is well again soon."""
+"""kill -9 and SIGTERM of every part under load: nothing acknowledged is lost, and all is well again soon.
+
+`CIDBUS_ROUNDS=20` for the long form.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +18,21 @@ from .conftest import Running, running_system, until
 
 FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError)
 RECOVERY_S = 5.0
+ROUNDS = int(os.environ.get("CIDBUS_ROUNDS", "9"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(420)
-async def test_what_was_acknowledged_survives_twenty_kills():
+@pytest.mark.timeout(60 + 20 * ROUNDS)
+async def test_what_was_acknowledged_survives_kills():
     async with running_system(scale={"ipfs": 2}) as system:
         acknowledged: dict[str, bytes] = {}
         slowest = 0.0
-        for number in range(20):
+        for number in range(ROUNDS):
             victim = ("ipfs", "bridge", "nats")[number % 3]
             recovery_s = await one_round(system, number, victim, acknowledged)
             slowest = max(slowest, recovery_s)
         assert slowest < RECOVERY_S
-        assert len(acknowledged) > 20_000
+        assert len(acknowledged) > 1000 * ROUNDS
         await in_parallel(64, [check(system, cid, content) for cid, content in acknowledged.items()])
         verified = await system.post("/ipfs/repo/verify")
         assert verified["bad_blocks"] == 0
