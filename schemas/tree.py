@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .ipfs import (
     MAX_CHUNK_BYTES,
@@ -33,12 +33,27 @@ MAX_GROUPS = 1_024
 MAX_TARGET_BYTES = 4_096
 MAX_FILE_BYTES = 1 << 53
 
+def _mode_bits(given: object) -> object:
+    """Text is octal, as everybody writes modes; a number is the bits themselves."""
+    if isinstance(given, bool | float):
+        raise ValueError("a whole number, or octal digits as text")  # noqa: TRY004  # pydantic knows it alone
+    if not isinstance(given, str):
+        return given
+    if not given or len(given) > 5 or set(given) - set("01234567"):
+        raise ValueError("octal digits, such as 0644")
+    return int(given, 8)
+
+
 TreePath = Annotated[
     str,
     AfterValidator(check_tree_path),
     Field(description="A path from the root of the tree, such as `/photos/2026`; `/` is the root itself"),
 ]
-Mode = Annotated[int, Field(ge=0, le=0o7777, description="POSIX permission bits")]
+Mode = Annotated[
+    int,
+    BeforeValidator(_mode_bits),
+    Field(ge=0, le=0o7777, description="POSIX permission bits: a number, or text in octal such as `0644`"),
+]
 Mtime = Annotated[float, Field(ge=-(1 << 40), le=1 << 40, description="Seconds since 1970-01-01 UTC")]
 Offset = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
 
