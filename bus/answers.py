@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import orjson
 from nats.aio.msg import Msg
 
-from ..schemas.errors import Cancelled, TooLarge
+from ..schemas.errors import Cancelled, DeadlineExceeded, TooLarge
 from ..schemas.rows import Request, Stream, Upload
 from ..schemas.wire import Empty, Wire
 from .envelope import head_header
+from .handling import Handling
 from .inbox import Inbox
 from .micro import Endpoint
 from .serving import ServedStreams
@@ -38,8 +40,9 @@ class Answers:
         self._streams = streams
         self._headers = headers
 
-    async def give(self, endpoint: Endpoint, msg: Msg) -> None:
-        """Read the message, call the handler and send what it returns or yields.
+    async def give(self, endpoint: Endpoint, msg: Msg, left_s: float | None = None) -> None:
+        """Read the message, call the handler and send what it returns or yields. A stream's first message has
+        `left_s` seconds, by default as long as callers wait for it.
 
         Raises what the handler raises before anything was sent; after that AlreadyTold.
         """
@@ -48,32 +51,62 @@ class Answers:
             reply = await endpoint.handler(row.ask.from_wire(msg.data))
             await self._inbox.publish(msg.reply, _body(reply), "", self._headers)
         elif isinstance(row, Stream):
-            await self._stream(row, endpoint.handler(row.ask.from_wire(msg.data)), msg)
+            produced = endpoint.handler(row.ask.from_wire(msg.data))
+            await self._stream(row, produced, msg, row.timeout_s if left_s is None else left_s)
         elif isinstance(row, Upload):
             await self._upload(endpoint.handler, row.ask.from_wire(msg.data), msg)
 
     # ---- streams ----------------------------------------------------------------------------------------
 
-    async def _stream(self, row: Stream[Any, Any, Any], produced: Any, msg: Msg) -> None:
-        chunks: AsyncIterator[Any] = produced if row.item is bytes else _batches(produced, row.head)
+    async def _stream(self, row: Stream[Any, Any, Any], produced: Any, msg: Msg, within_s: float) -> None:
+        handling = self._streams.handlings.of(msg.reply)
         try:
-            first = await anext(chunks, b"")
-            head = None
-            if isinstance(first, Wire):
-                head, first = first, await anext(chunks, b"")
-            second = await anext(chunks, None)
-            headers = self._headers if head is None else head_header(head) | (self._headers or {})
-            if second is None and len(first) <= CHUNK_BYTES:
-                await self._inbox.publish(msg.reply, first, "", headers)
-            else:
-                rest: AsyncIterator[Payload] = _chain(first, second, chunks)
-                await self._pump(cut(rest) if row.item is bytes else rest, headers, msg)
+            with handling:
+                async with asyncio.timeout(within_s) as first_is_due:
+                    await self._send(row, produced, msg, first_is_due, handling)
+        except TimeoutError:
+            if first_is_due.expired():
+                raise DeadlineExceeded(row.name, within_s) from None
+            raise
         finally:
             await produced.aclose()
+        if handling.over and first_is_due.when() is not None and not handling.caller_is_gone:
+            raise Cancelled(handling.over)  # the caller still waits for its first message
 
-    async def _pump(self, chunks: AsyncIterator[Payload], headers: dict[str, str] | None, msg: Msg) -> None:
-        chunk = await anext(chunks)  # before there is a stream, an error is the answer itself
-        stream = self._streams.outgoing()
+    async def _send(
+        self,
+        row: Stream[Any, Any, Any],
+        produced: Any,
+        msg: Msg,
+        first_is_due: asyncio.Timeout,
+        handling: Handling,
+    ) -> None:
+        chunks: AsyncIterator[Any] = produced if row.item is bytes else _batches(produced, row.head)
+        first = await anext(chunks, b"")
+        head = None
+        if isinstance(first, Wire):
+            head, first = first, await anext(chunks, b"")
+        second = await anext(chunks, None)
+        headers = self._headers if head is None else head_header(head) | (self._headers or {})
+        if second is None and len(first) <= CHUNK_BYTES:
+            first_is_due.reschedule(None)
+            await self._inbox.publish(msg.reply, first, "", headers)
+            return
+        rest: AsyncIterator[Payload] = _chain(first, second, chunks)
+        pieces = cut(rest) if row.item is bytes else rest
+        chunk = await anext(pieces)  # before there is a stream, an error is the answer itself
+        first_is_due.reschedule(None)
+        await self._pump(chunk, pieces, headers, msg, handling)
+
+    async def _pump(
+        self,
+        chunk: Payload,
+        chunks: AsyncIterator[Payload],
+        headers: dict[str, str] | None,
+        msg: Msg,
+        handling: Handling,
+    ) -> None:
+        stream = self._streams.outgoing(handling)
         try:
             total = len(chunk)
             await self._inbox.publish(msg.reply, chunk, stream.control, headers)
@@ -84,6 +117,10 @@ class Answers:
                 total += len(chunk)
                 chunk = following
             await stream.send_last(chunk, total + len(chunk))
+        except asyncio.CancelledError:
+            if handling.over:
+                await stream.fail(Cancelled(handling.over))
+            raise
         except Cancelled as gone:
             await stream.fail(gone)  # nobody's fault, so no error in the statistics
         except Exception as failure:

@@ -23,6 +23,7 @@ from ..schemas.rows import ROOT, Call, Event, Replied, Request, Stream, Upload
 from ..schemas.subjects import ACTORS
 from ..schemas.wire import Wire
 from .envelope import deadline_header, raise_if_error, read_head
+from .handling import gone_subject
 from .link import Credentials, Link
 from .micro import SERVICE_PREFIX
 from .streams import MAX_BODY_BYTES, IncomingStream, cut, send_stream
@@ -170,7 +171,8 @@ class Bus:
         if at is None and self.node is not None and row.actor in PER_NODE:
             at = self.node
         subject = row.subject if at is None else row.subject_at(at)
-        msg = await self.link.inbox.request(subject, body, within_s, headers)
+        gone = gone_subject(row.actor) if isinstance(row, Stream) else None
+        msg = await self.link.inbox.request(subject, body, within_s, headers, gone=gone)
         if msg.headers:
             raise_if_error(msg)
         return msg

@@ -215,7 +215,8 @@ class Host:
             except TimeoutError:
                 raise DeadlineExceeded(endpoint.row.name) from None
         else:
-            await self._answers.give(endpoint, msg)  # a stream lives as long as its chunks keep coming
+            # Once begun, a stream lives as long as its chunks keep coming.
+            await self._answers.give(endpoint, msg, left_s)
 
     async def _listen(self, endpoint: Endpoint, msg: Msg) -> None:
         started = time.perf_counter()

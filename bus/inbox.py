@@ -8,6 +8,7 @@ user can guess it; programs that share one key, as all clients may, also share i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 from collections.abc import Callable
@@ -63,12 +64,19 @@ class Inbox:
             waiter(None, "")
 
     async def request(
-        self, subject: str, body: bytes, timeout_s: float, headers: dict[str, str] | None = None
+        self,
+        subject: str,
+        body: bytes,
+        timeout_s: float,
+        headers: dict[str, str] | None = None,
+        *,
+        gone: str | None = None,
     ) -> Msg:
         """One answer to one request.
 
         Raises DeadlineExceeded after `timeout_s` seconds and Unavailable if the connection is or goes away.
-        An error reply is returned like any other.
+        An error reply is returned like any other. With a subject `gone`, whoever works on the answer is told
+        there that it is no longer waited for, if the wait is cancelled or takes too long.
         """
         answer: asyncio.Future[Msg | None] = self._loop.create_future()
 
@@ -85,6 +93,11 @@ class Inbox:
         try:
             await self.publish(subject, body, reply, headers)
             msg = await answer
+        except (asyncio.CancelledError, DeadlineExceeded):
+            if gone is not None:
+                with contextlib.suppress(Unavailable):
+                    await self.publish(gone, reply.encode())
+            raise
         finally:
             timer.cancel()
             del self._waiting[inbox_id]

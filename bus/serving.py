@@ -16,6 +16,7 @@ from nats.aio.msg import Msg
 from ..schemas.errors import BadRequest, Cancelled, NotFound
 from ..schemas.rows import ROOT
 from .envelope import END, REPLY_PREFIXES, error_reply, read_end
+from .handling import Handling, Handlings, gone_subject
 from .link import Link
 
 __all__ = ["ServedStreams", "Outgoing", "Arriving"]
@@ -34,6 +35,8 @@ class ServedStreams:
     def __init__(self, link: Link, actor: str, instance: str) -> None:
         self._link = link
         self.prefix = f"{ROOT}.at.{instance}.{actor}.stream."
+        self.handlings = Handlings()
+        self._gone = gone_subject(actor)
         self._running: dict[str, _Served] = {}
 
     def __len__(self) -> int:
@@ -43,10 +46,11 @@ class ServedStreams:
         await self._link.bulk.subscribe(
             f"{self.prefix}>", cb=self._deliver, pending_msgs_limit=1_000_000, pending_bytes_limit=1 << 30
         )
+        await self._link.bulk.subscribe(self._gone, cb=self._forget_caller)
 
-    def outgoing(self) -> Outgoing:
+    def outgoing(self, handling: Handling) -> Outgoing:
         """A new stream to a caller; it is registered until it is closed."""
-        stream = Outgoing(self, *self._new_id())
+        stream = Outgoing(self, *self._new_id(), handling)
         self._running[stream.id] = stream
         return stream
 
@@ -68,6 +72,9 @@ class ServedStreams:
         elif msg.reply:
             await self.fail(msg.reply, NotFound("stream", stream_id))
 
+    async def _forget_caller(self, msg: Msg) -> None:
+        self.handlings.caller_is_gone(msg.data.decode("utf-8", "replace"))
+
     async def send(self, reply: str, body: Payload, headers: dict[str, str] | None = None) -> None:
         if reply.startswith(REPLY_PREFIXES):
             await self._link.bulk_inbox.publish(reply, body, "", headers)
@@ -79,8 +86,10 @@ class ServedStreams:
         self._running.pop(stream.id, None)
 
     def cancel_all(self, reason: str) -> None:
+        """End every stream, and every handler that has sent nothing yet."""
         for stream in list(self._running.values()):
             stream.cancel(reason)
+        self.handlings.end_all(reason)
 
 
 class _Served:
@@ -184,7 +193,20 @@ class _Served:
 
 
 class Outgoing(_Served):
-    """Chunks to a caller: each waits for its request."""
+    """Chunks to a caller: each waits for its request. When the stream is over, its handler is cancelled,
+    whatever it is doing."""
+
+    def __init__(self, streams: ServedStreams, stream_id: str, control: str, handling: Handling) -> None:
+        super().__init__(streams, stream_id, control)
+        self._handling = handling
+
+    def cancel(self, reason: str) -> None:
+        super().cancel(reason)
+        self._handling.end(reason, caller_is_gone=self._caller_is_gone)
+
+    async def fail(self, error: BaseException) -> None:
+        self._caller_is_gone = self._caller_is_gone or self._handling.caller_is_gone
+        await super().fail(error)
 
     async def send(self, chunk: Payload) -> None:
         msg = await self._take()

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import aiohttp
 import orjson
 import pytest
+
+from cidbus.bus import Actor, handles
+from cidbus.bus.testing import hosted
+from cidbus.http_bridge import serve
+from cidbus.schemas import ipfs, subjects
+
+from .conftest import Web
 
 LINES = {"Accept": "application/x-ndjson"}
 
@@ -54,3 +64,38 @@ async def test_a_wrong_filter_is_refused(web):
 async def test_head_sends_no_list(web, count):
     async with web.head(f"/ipfs/ls/dir{count}") as response:
         assert (response.status, await response.read()) == (200, b"")
+
+
+class Searching(Actor):
+    """Looks for entries and never finds one."""
+
+    name = "ipfs"
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    @handles(subjects.LS)
+    async def ls(self, ask: ipfs.PathRequest) -> AsyncIterator[ipfs.DirEntry]:
+        self.begun.set()
+        try:
+            while True:
+                await asyncio.sleep(0)
+        finally:
+            self.ended.set()
+        yield
+
+
+async def test_a_client_that_leaves_before_the_first_entry_ends_the_search(server, bus):
+    actor = Searching()
+    async with (
+        hosted(server, actor),
+        await serve(bus, "127.0.0.1", 0) as bridge,
+        aiohttp.ClientSession() as session,
+    ):
+        _, writer = await Web(session, bridge.port).raw(
+            b"GET /api/v0/mcp/ipfs/ls/dir1 HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        async with asyncio.timeout(5):
+            await actor.begun.wait()
+            writer.close()
+            await actor.ended.wait()

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 
-from cidbus.bus import CHUNK_BYTES, Actor, answers_at_once, handles, serving, streams
+from cidbus.bus import CHUNK_BYTES, Actor, Host, answers_at_once, handles, serving, streams
 from cidbus.bus.testing import connect, hosted
 from cidbus.schemas import ipfs, subjects
-from cidbus.schemas.errors import BadRequest, NotFound, Unavailable
+from cidbus.schemas.errors import BadRequest, Cancelled, DeadlineExceeded, NotFound, Unavailable
 
 from .conftest import pattern
 
@@ -152,6 +152,91 @@ async def test_an_actor_that_dies_in_the_middle_is_unavailable_soon(bus, host, a
 async def drained(chunks) -> None:
     async for _ in chunks:
         pass
+
+
+# ---- handlers that yield nothing ------------------------------------------------------------------------
+
+
+class Brooding(Actor):
+    """Yields as many chunks as `length` says, and then computes for ever, giving others their turns."""
+
+    name = "ipfs"
+
+    def __init__(self) -> None:
+        self.begun: asyncio.Queue[str] = asyncio.Queue()
+        self.ended: asyncio.Queue[str] = asyncio.Queue()
+
+    @handles(subjects.CAT)
+    async def cat(self, ask: ipfs.CatRequest) -> AsyncIterator[ipfs.FileHead | bytes]:
+        try:
+            for _ in range(ask.length or 0):
+                yield bytes(CHUNK_BYTES)
+            self.begun.put_nowait(ask.cid)
+            while True:
+                await asyncio.sleep(0)
+        finally:
+            self.ended.put_nowait(ask.cid)
+
+
+@pytest.fixture
+def brooding() -> Brooding:
+    return Brooding()
+
+
+async def test_a_reader_that_leaves_ends_a_handler_that_yields_nothing(server, brooding):
+    async with hosted(server, brooding) as host, await connect(server) as bus:
+        async with await bus.open(subjects.CAT, ipfs.CatRequest(cid="left", length=4)) as stream:
+            await anext(aiter(stream))
+            assert await soon(brooding.begun.get()) == "left"
+        assert await soon(brooding.ended.get()) == "left"
+        await until(lambda: host._load() == {"running": 0, "waiting": 0, "streams": 0})
+        (stats,) = await bus.discover("STATS")
+        assert stats["endpoints"][0]["num_errors"] == 0
+
+
+async def test_a_caller_that_gives_up_before_the_first_chunk_ends_the_handler(server, brooding):
+    async with hosted(server, brooding) as host, await connect(server) as bus:
+        opening = asyncio.create_task(bus.open(subjects.CAT, ipfs.CatRequest(cid="gone")))
+        assert await soon(brooding.begun.get()) == "gone"
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert await soon(brooding.ended.get()) == "gone"
+        await until(lambda: host._load()["running"] == 0)
+
+
+async def test_a_first_chunk_that_nobody_waits_for_any_more_is_not_computed(server, brooding):
+    async with hosted(server, brooding) as host, await connect(server) as bus:
+        with pytest.raises(DeadlineExceeded):
+            await bus.open(subjects.CAT, ipfs.CatRequest(cid="late"), timeout_s=0.1)
+        assert await soon(brooding.ended.get()) == "late"
+        await until(lambda: host._load()["running"] == 0)
+
+
+async def test_a_word_that_comes_before_its_request_is_remembered(server, brooding):
+    async with hosted(server, brooding), await connect(server) as bus:
+        nc, reply = bus.link.control, bus.link.control.new_inbox()
+        await nc.publish("cidbus.at.every.ipfs.stream.gone", reply.encode())
+        await nc.publish("cidbus.ipfs.cat", b'{"cid":"early"}', reply=reply)
+        assert await soon(brooding.ended.get()) == "early"
+
+
+@pytest.mark.parametrize("length", [0, 4])
+async def test_stopping_ends_a_handler_that_yields_nothing_and_tells_its_caller(server, brooding, length):
+    async with await connect(server) as bus:
+        host = Host(brooding, await connect(server, "ipfs"))
+        await host.start()
+        reading = asyncio.create_task(read(bus, length=length))
+        await soon(brooding.begun.get())
+        await soon(host.stop(grace_s=0.05))
+        assert brooding.ended.get_nowait() == "abc"
+        with pytest.raises(Cancelled, match="the actor is stopping"):
+            await soon(reading)
+
+
+async def soon(awaited):
+    async with asyncio.timeout(5):
+        return await awaited
 
 
 # ---- uploads --------------------------------------------------------------------------------------------

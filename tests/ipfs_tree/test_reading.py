@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from cidbus.actors.ipfs.tree.entries import find
 from cidbus.actors.ipfs.tree.export import export_tree
 from cidbus.actors.ipfs.tree.listing import entries_below
 from cidbus.actors.ipfs.tree.nodes import Nodes
+from cidbus.actors.ipfs.tree.pattern import Pattern
 from cidbus.actors.ipfs.tree.usage import usage_of
 from cidbus.actors.ipfs.unixfs.directory import build_directory, build_symlink
 from cidbus.actors.ipfs.unixfs.importer import Node, import_bytes
@@ -160,6 +162,66 @@ async def test_a_pattern_of_many_stars_is_matched_in_no_time():
     blocks = MemoryBlocks()
     root = await build(blocks, {"a" * 200: {"a" * 200: b""}})
     assert await listed(blocks, root.cid, glob="**/" * 60 + "*a" * 60 + "b") == []
+
+
+async def doubling(blocks: MemoryBlocks, thing: Any, times: int) -> Node:
+    """A directory of two copies of a directory of two copies of …"""
+    node = await build(blocks, thing)
+    for _ in range(times):
+        node = await build_directory([("a", node), ("b", node)], blocks, V1_2025)
+    return node
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"glob": "**/zzz"}, {"glob": "a/**/*z"}, {"kind": "symlink"}, {"glob": "file", "max_depth": 45}],
+    ids=str,
+)
+async def test_a_search_in_vain_goes_through_each_directory_once(how):
+    blocks = MemoryBlocks()
+    root = await doubling(blocks, {"file": b"x"}, 45)
+    blocks.forget_counts()
+    async with asyncio.timeout(5):
+        assert await listed(blocks, root.cid, **how) == []
+    assert len(blocks.read) < 500
+
+
+names = st.sampled_from(["a", "b", "c"])
+shared_trees = st.recursive(
+    st.sampled_from([b"x", "link"]), lambda below: st.dictionaries(names, below, max_size=3), max_leaves=12
+).map(lambda thing: {"a": thing, "b": {"a": thing, "c": {"b": thing}}})
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shared_trees,
+    st.lists(st.sampled_from(["a", "b", "c", "*", "**", "zzz"]), min_size=1, max_size=4).map("/".join),
+    st.sampled_from([None, "file", "directory", "symlink"]),
+    st.sampled_from([None, 1, 2, 3, 4]),
+)
+async def test_what_was_found_in_vain_hides_no_match(thing, glob, kind, max_depth):
+    blocks = MemoryBlocks()
+    root = await build(blocks, thing)
+    pattern = Pattern(glob)
+    expected = [path for path, what in paths_of(thing) if kind in (None, what)
+                and (max_depth is None or path.count("/") <= max_depth) and matches(pattern, path)]  # fmt: skip
+    assert await listed(blocks, root.cid, glob=glob, kind=kind, max_depth=max_depth) == expected
+
+
+def paths_of(thing: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    for name in sorted(thing):
+        below = thing[name]
+        kinds = {dict: "directory", bytes: "file", str: "symlink"}
+        yield f"{at}/{name}", kinds[type(below)]
+        if isinstance(below, dict):
+            yield from paths_of(below, f"{at}/{name}")
+
+
+def matches(pattern: Pattern, path: str) -> bool:
+    states = pattern.start
+    for name in path[1:].split("/"):
+        states = pattern.step(states, name)
+    return pattern.accepts(states)
 
 
 async def test_a_tree_deeper_than_512_levels_is_refused():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+
+from cachetools import LRUCache
 
 from ....schemas.cid import CID
 from ....schemas.errors import CorruptBlock, InvalidContent, NotFound, NotSupported, TooLarge, Unavailable
@@ -22,15 +25,33 @@ __all__ = ["MAX_DEPTH", "describe_link", "entries_below", "name_of"]
 # Deeper than any path can be said; a tree may be, since directories can be moved into each other.
 MAX_DEPTH = 512
 ENTRIES_PER_TURN = 64
+# Directories that hold no match are gone through once, as long as they are remembered.
+MAX_REMEMBERED = 50_000
 
 
 @dataclass(slots=True)
 class _Open:
-    """A directory that is being listed."""
+    """A directory that is being listed, and whether anything below it has matched so far."""
 
+    cid: CID
     path: str
     links: AsyncGenerator[Link, None]
     states: States
+    fruitful: bool = False
+
+
+class _Fruitless:
+    """Directories that have been gone through in vain, with the pattern matched so far and how many levels
+    deep that was: what a tree holds many times need not be searched as often."""
+
+    def __init__(self) -> None:
+        self._levels: LRUCache[tuple[CID, States], float] = LRUCache(MAX_REMEMBERED)
+
+    def add(self, cid: CID, states: States, levels: float) -> None:
+        self._levels[cid, states] = max(levels, self._levels.get((cid, states), 0))
+
+    def covers(self, cid: CID, states: States, levels: float) -> bool:
+        return levels <= self._levels.get((cid, states), 0)
 
 
 async def entries_below(
@@ -48,9 +69,12 @@ async def entries_below(
 
     What they are is asked of `details_from` (by default `nodes`); what it cannot tell is told as a file of
     the size that its link claims. Raises InvalidContent for a broken directory, TooLarge past 512 levels.
+    A directory without a match is gone through once, however often the tree repeats it.
     """
     pattern = Pattern("**" if glob is None else glob)
-    stack = [_Open(path.rstrip("/"), _links(nodes, top), pattern.start)]
+    levels = math.inf if max_depth is None else max_depth
+    stack = [_Open(top, path.rstrip("/"), _links(nodes, top), pattern.start)]
+    fruitless = _Fruitless()
     turn = 0
     try:
         while stack:
@@ -58,6 +82,10 @@ async def entries_below(
             link = None if max_depth == 0 else await anext(here.links, None)
             if link is None:
                 await stack.pop().links.aclose()
+                if not here.fruitful:
+                    fruitless.add(here.cid, here.states, levels - len(stack))
+                elif stack:
+                    stack[-1].fruitful = True
                 continue
             turn += 1
             if turn % ENTRIES_PER_TURN == 0:
@@ -69,11 +97,14 @@ async def entries_below(
             found = await describe_link(details_from or nodes, link)
             below = f"{here.path}/{name}"
             if pattern.accepts(states) and kind in (None, found.type):
+                here.fruitful = True
                 yield below, found
-            if found.is_directory and len(stack) != max_depth:
+            if not found.is_directory or fruitless.covers(link.cid, states, levels - len(stack)):
+                continue
+            if len(stack) < levels:
                 if len(stack) == MAX_DEPTH:
                     raise TooLarge("path", limit=MAX_DEPTH, unit="directories deep")
-                stack.append(_Open(below, _links(nodes, link.cid), states))
+                stack.append(_Open(link.cid, below, _links(nodes, link.cid), states))
     finally:
         for opened in stack:
             await opened.links.aclose()
