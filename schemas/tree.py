@@ -33,6 +33,7 @@ MAX_GROUPS = 1_024
 MAX_TARGET_BYTES = 4_096
 MAX_FILE_BYTES = 1 << 53
 
+
 def _mode_bits(given: object) -> object:
     """Text is octal, as everybody writes modes; a number is the bits themselves."""
     if isinstance(given, bool | float):

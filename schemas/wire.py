@@ -31,7 +31,11 @@ PathText = Annotated[
 class Wire(BaseModel):
     """A message body. Unknown fields are refused, so a misspelt one is an error and not a silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
+    # A model is built at its first use: a process says only some of the words, and building all of them would
+    # be most of its start.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64", defer_build=True
+    )
 
     def to_wire(self) -> bytes:
         """The body as JSON; fields at their defaults of None are left out."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 
 from ...schemas.cid import CID
 from ...schemas.errors import BadRequest, NotFound
+from .chain import Sealed
 from .head import Head
 from .parts import Log
+from .past import Past
 
 __all__ = ["Moments"]
 
+FORMS = "none of a sequence, `@` and a Unix time, or a root CID"
+
 
 class Moments:
-    """Finds the tree of a moment among the entries that the stream still has."""
+    """Finds the tree of a moment among the entries that the stream still has, else in the archive."""
 
-    def __init__(self, log: Log, head: Head) -> None:
+    def __init__(self, log: Log, head: Head, past: Past) -> None:
         self._log = log
         self._head = head
+        self._past = past
 
     async def root_at(self, moment: str) -> tuple[str, int | None]:
         """The root, and the sequence of the entry that made it; none for a root that is given itself.
@@ -28,7 +34,7 @@ class Moments:
             return await self._at_time(_time(moment))
         if moment.isascii() and moment.isdecimal() and len(moment) < 20:
             return await self._at_sequence(int(moment))
-        return str(CID.parse(moment)), None
+        return _root(moment), None
 
     async def _at_sequence(self, sequence: int) -> tuple[str, int]:
         position = await self._head.fresh()
@@ -37,13 +43,22 @@ class Moments:
         try:
             return (await self._head.entry(sequence)).record.root, sequence
         except NotFound:
-            # The tree before the oldest entry is what that one says that it began with.
             if sequence >= position.sequence:
                 raise
-            try:
-                return (await self._head.entry(sequence + 1)).record.before, sequence
-            except NotFound:
-                raise NotFound("journal entry", str(sequence), last=position.sequence) from None
+        # The tree before the oldest entry is what that one says that it began with.
+        with contextlib.suppress(NotFound):
+            return (await self._head.entry(sequence + 1)).record.before, sequence
+        return await self._in_archive(sequence, position.sequence), sequence
+
+    async def _in_archive(self, sequence: int, last: int) -> str:
+        try:
+            sealed = await self._past.entry(sequence)
+        except NotFound:
+            if sequence == 0:
+                with contextlib.suppress(NotFound):
+                    return (await self._past.entry(1)).record.before
+            raise NotFound("journal entry", str(sequence), last=last) from None
+        return await self._past.tree_of(sealed)
 
     async def _at_time(self, time_s: float) -> tuple[str, int]:
         """The tree that the newest entry left that was written by then: their times never go back."""
@@ -54,13 +69,30 @@ class Moments:
         low, high = state.first - 1, position.sequence  # `low` is not later, `high` is
         while high - low > 1:
             middle = (low + high) // 2
-            if (await self._head.entry(middle)).record.at <= time_s:
+            if (await self._entry(middle)).record.at <= time_s:
                 low = middle
             else:
                 high = middle
-        if low == state.first - 1 and low > 0:
+        if low != state.first - 1 or low == 0:
+            return await self._at_sequence(low)
+        sealed = await self._past.at_time(time_s, state.first)
+        if sealed is None:
             raise NotFound("state of the tree", f"at {time_s:.3f}", first=state.first)
-        return await self._at_sequence(low)
+        return await self._past.tree_of(sealed), sealed.sequence
+
+    async def _entry(self, sequence: int) -> Sealed:
+        """One of the stream's; where that has a hole, the archive's."""
+        try:
+            return await self._head.entry(sequence)
+        except NotFound:
+            return await self._past.entry(sequence)
+
+
+def _root(moment: str) -> str:
+    try:
+        return str(CID.parse(moment))
+    except BadRequest:
+        raise BadRequest("at", f"{moment[:100]!r} is {FORMS}") from None
 
 
 def _time(moment: str) -> float:
@@ -69,5 +101,5 @@ def _time(moment: str) -> float:
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise BadRequest("at", f"{moment!r} is not @ and a Unix time")
+        raise BadRequest("at", f"{moment!r} is {FORMS}")
     return found

@@ -132,6 +132,11 @@ class Recovery:
         state = await self._log.state()
         if state is None or not state.messages:
             return Found(empty, "nothing")
+        if (holes := state.last - state.first + 1 - state.messages) > 0:
+            logger.warning(
+                "the journal's stream has a hole: of its entries %d to %d, %d are missing or damaged",
+                state.first, state.last, holes,
+            )  # fmt: skip
         manifests = [] if whole else self._manifests()
         try:
             start = await self._start(state.first, state.last, empty, manifests)

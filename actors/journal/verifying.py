@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from ...schemas.errors import InvalidContent, NotFound
@@ -12,7 +12,7 @@ from ...schemas.journal import JournalVerified
 from .archive.folder import Archive
 from .chain import Position, Sealed, unsealed
 from .head import Head
-from .parts import Log, Trees
+from .parts import Kept, Log, Trees
 
 __all__ = ["verified"]
 
@@ -33,6 +33,19 @@ class _Report:
     def add(self, problem: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
+
+
+@dataclass
+class _Hole:
+    """Entries that follow each other and cannot be read."""
+
+    first: int
+    last: int = 0
+
+    def told(self) -> str:
+        if self.first == self.last:
+            return f"stream: entry {self.first} is missing or damaged"
+        return f"stream: entries {self.first} to {self.last} are missing or damaged"
 
 
 async def verified(
@@ -60,11 +73,19 @@ async def verified(
 async def _stream(log: Log, trees: Trees, report: _Report, *, roots: bool) -> None:
     position: Position | None = None
     looking: dict[str, int] = {}
-    async for kept in log.read():
+    hole: _Hole | None = None
+    async for sequence, body in _numbered(log):
+        if body is None:
+            hole, position = hole or _Hole(sequence), None
+            hole.last = sequence
+            continue
+        if hole is not None:
+            report.add(hole.told())
+            hole = None
         try:
-            sealed = unsealed(kept.sequence, kept.body)
+            sealed = unsealed(sequence, body)
             if position is not None:
-                sealed = position.next(kept.sequence, kept.body)
+                sealed = position.next(sequence, body)
             position = sealed.position
         except InvalidContent as error:
             report.add(f"stream: {error.message}")
@@ -74,7 +95,45 @@ async def _stream(log: Log, trees: Trees, report: _Report, *, roots: bool) -> No
             looking[sealed.record.root] = sealed.sequence
             if len(looking) >= AT_ONCE:
                 await _look(trees, looking, report)
+    if hole is not None:
+        report.add(hole.told())
     await _look(trees, looking, report)
+
+
+async def _numbered(log: Log) -> AsyncIterator[tuple[int, bytes | None]]:
+    """Every sequence that the stream should have, with its bytes if they can be read.
+
+    Those that are read many at a time come without their numbers: a hole among them shifts the ones before
+    it. What does not say its own number is therefore read again, by that number.
+    """
+    state = await log.state()
+    if state is None or not state.messages:
+        return
+    expected = state.first
+    async for kept in log.read(expected - 1, to=state.last):
+        while expected < kept.sequence:
+            yield expected, await _one(log, expected)
+            expected += 1
+        yield expected, kept.body if _says(kept) else await _one(log, expected)
+        expected += 1
+    while expected <= state.last:
+        yield expected, await _one(log, expected)
+        expected += 1
+
+
+def _says(kept: Kept) -> bool:
+    try:
+        unsealed(kept.sequence, kept.body)
+    except InvalidContent:
+        return False
+    return True
+
+
+async def _one(log: Log, sequence: int) -> bytes | None:
+    try:
+        return (await log.get(sequence)).body
+    except NotFound:
+        return None
 
 
 async def _look(trees: Trees, roots: dict[str, int], report: _Report) -> None:

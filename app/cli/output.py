@@ -35,9 +35,9 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def fields(reply: Wire) -> None:
-    """A reply as lines of `name: value`."""
-    values = reply.model_dump(mode="json", exclude_none=True)
+def fields(reply: Wire | dict[str, Any]) -> None:
+    """A reply, or what is to be shown of one, as lines of `name: value`."""
+    values = reply if isinstance(reply, dict) else reply.model_dump(mode="json", exclude_none=True)
     width = max(map(len, values), default=0)
     for name, value in values.items():
         say(f"{name.replace('_', ' '):<{width}}  {_readable(name, value)}")
@@ -48,6 +48,8 @@ def _readable(name: str, value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
     if isinstance(value, int) and name.endswith("_bytes") and sys.stdout.isatty():
         return f"{value} ({size(value)})" if value >= 1000 else str(value)
     return str(value)

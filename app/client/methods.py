@@ -2248,7 +2248,7 @@ class Journal(Namespace):
 
         `if_root`: only if the whole tree is this one now.
         `path`: a path from the root of the tree, such as `/photos/2026`; `/` is the root itself.
-        `mode`: pOSIX permission bits.
+        `mode`: pOSIX permission bits: a number, or text in octal such as `0644`.
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.journal.chmod`, over HTTP `POST /journal/chmod`.

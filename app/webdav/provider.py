@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from cachetools import LRUCache
 from wsgidav.dav_error import (
@@ -57,7 +58,10 @@ class TreeProvider(DAVProvider):  # type: ignore[misc]
     def is_readonly(self) -> bool:
         return self._readonly
 
-    def get_resource_inst(self, path: str, environ: dict[str, Any]) -> _Resource | None:
+    def get_resource_inst(self, path: str | None, environ: dict[str, Any]) -> _Resource | None:
+        """None where nothing is, and for no path, which is what WsgiDAV has as the root's parent."""
+        if path is None:
+            return None
         with _as_dav_errors():
             found = self.tree.stat(path.rstrip("/") or "/")
         return None if found is None else self.resource(path, found, environ)
@@ -82,6 +86,8 @@ class TreeProvider(DAVProvider):  # type: ignore[misc]
     def custom_request_handler(
         self, environ: dict[str, Any], start_response: Callable[..., Any], default_handler: Callable[..., Any]
     ) -> Any:
+        if _would_replace_all(environ):
+            raise DAVError(HTTP_FORBIDDEN, "the whole tree is never removed or replaced")
         if environ["REQUEST_METHOD"] == "PROPFIND" and environ.setdefault("HTTP_DEPTH", "1") == "infinity":
             # The answer is made in memory, and the tree has no bound; clients that say nothing expect little.
             condition = DAVErrorCondition(PRECONDITION_CODE_PropfindFiniteDepth)
@@ -265,6 +271,17 @@ class Directory(_Resource, DAVCollection):  # type: ignore[misc]
             with _as_dav_errors():
                 self.provider.tree.write(path, iter(()))
         return File(path, None, self.provider, self.environ)
+
+
+def _would_replace_all(environ: dict[str, Any]) -> bool:
+    """Whether the root itself is to go, or to be written over."""
+    method = environ["REQUEST_METHOD"]
+    if method in ("DELETE", "MOVE") and not environ["PATH_INFO"].strip("/"):
+        return True
+    destination = environ.get("HTTP_DESTINATION")
+    return (
+        method in ("COPY", "MOVE") and destination is not None and not urlsplit(destination).path.strip("/")
+    )
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from cheroot.wsgi import Server
 from wsgidav.wsgidav_app import WsgiDAVApp
@@ -40,7 +42,8 @@ class WebDav:
         users: dict[str, str] | None = None,
     ) -> None:
         provider = TreeProvider(tree, readonly=readonly)
-        self._server = _Server((host, port), _application(provider, users), numthreads=THREADS)
+        application = _decodable_only(_application(provider, users))
+        self._server = _Server((host, port), application, numthreads=THREADS)
         self._server.prepare()
 
     @property
@@ -55,6 +58,28 @@ class WebDav:
     def stop(self) -> None:
         """Finish what is being answered, and no more."""
         self._server.stop()
+
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def _decodable_only(application: Application) -> Application:
+    """The application, which never sees a path that is not UTF-8: WsgiDAV takes such ones for a bug."""
+
+    def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        destination = environ.get("HTTP_DESTINATION", "").encode("latin-1")
+        path = environ["PATH_INFO"].encode("latin-1")  # which the server has unquoted
+        for name, given in (("path", path), ("Destination", unquote_to_bytes(destination))):
+            try:
+                given.decode()
+            except UnicodeDecodeError:
+                answer = f"{name}: not UTF-8 when decoded\n".encode()
+                headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))]
+                start_response("400 Bad Request", [*headers, ("Connection", "close")])
+                return [answer]
+        return application(environ, start_response)
+
+    return checked
 
 
 def _application(provider: TreeProvider, users: dict[str, str] | None) -> Any:

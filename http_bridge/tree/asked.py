@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from aiohttp import hdrs, web
 from pydantic import AfterValidator, Field
 
-from ...schemas.errors import BadRequest, BusError, Conflict
+from ...bus import Bus
+from ...schemas.cid import CID
+from ...schemas.errors import BadRequest, BusError, Conflict, NotFound
 from ...schemas.ipfs import EntryType, ProfileName
-from ...schemas.journal import Changing, Seen
+from ...schemas.journal import Changing, Seen, StatPath
+from ...schemas.subjects import FS_STAT
 from ...schemas.tree import Mtime, Offset, TreePath
 from ...schemas.wire import CidText, Wire
 from ..asking import loose_fields
 from ..naming import says_yes
 from ..problems import PreconditionFailed
 
-__all__ = ["GetPath", "MovePath", "PutPath", "RemovePath", "asked", "conditions", "destination", "refused"]
+__all__ = [
+    "GetPath", "MovePath", "PutPath", "RemovePath",
+    "asked", "conditions", "destination", "how", "refused",
+]  # fmt: skip
 
 T = TypeVar("T", bound=Wire)
 
 # How `MOVE` and `COPY` name where to (RFC 4918, section 10.3).
 DESTINATION = "Destination"
 OVERWRITE = "Overwrite"
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def _from_octal(text: str) -> str:
@@ -85,6 +93,7 @@ class MovePath(Changing):
 
 def asked(model: type[T], request: web.Request) -> T:
     """The model of a path of the tree and the query; raises BadRequest naming the field that is wrong."""
+    _decoded(request.rel_url.raw_path, "path")  # aiohttp would take what cannot be decoded as it stands
     fields: dict[str, Any] = loose_fields(model, request) | {"path": "/" + request.match_info.get("path", "")}
     for name in ("stat", "recursive", "append", "missing_ok", "parents"):
         if fields.get(name) == "":
@@ -92,24 +101,47 @@ def asked(model: type[T], request: web.Request) -> T:
     return model.from_fields(fields)
 
 
-def conditions(request: web.Request) -> dict[str, Any]:
+def how(ask: Any) -> dict[str, Any]:
+    """What all changes take."""
+    return {"transaction": ask.transaction, "sync": ask.sync, "if_root": ask.if_root}
+
+
+async def conditions(bus: Bus, request: web.Request, ask: PutPath | RemovePath | MovePath) -> dict[str, Any]:
     """What If-Match and If-None-Match ask of a change: `if_cid`, and `overwrite` that is False.
 
-    Raises BadRequest for what no entry's tag could satisfy.
+    `If-Match: *` is whatever stands there now. Raises PreconditionFailed if nothing does or no entry could
+    ever have the tag, BadRequest for more than one tag.
     """
     found: dict[str, Any] = {}
     match = request.headers.get(hdrs.IF_MATCH)
     if match is not None:
         tag = match.strip()
-        if len(tag) < 3 or not (tag.startswith('"') and tag.endswith('"')) or "," in tag:
-            raise BadRequest(hdrs.IF_MATCH, "one entity tag, the CID in quotes")
-        found["if_cid"] = tag.strip('"')
+        found["if_cid"] = await _cid_there(bus, ask) if tag == "*" else _cid_of(tag, ask)
     unless = request.headers.get(hdrs.IF_NONE_MATCH)
     if unless is not None:
         if unless.strip() != "*":
             raise BadRequest(hdrs.IF_NONE_MATCH, "only `*` says something about a change")
         found["overwrite"] = False
     return found
+
+
+async def _cid_there(bus: Bus, ask: PutPath | RemovePath | MovePath) -> str:
+    try:
+        return (await bus.request(FS_STAT, StatPath(path=ask.path, transaction=ask.transaction))).cid
+    except NotFound as error:
+        raise PreconditionFailed(error) from error
+
+
+def _cid_of(tag: str, ask: PutPath | RemovePath | MovePath) -> str:
+    if len(tag) < 3 or not (tag.startswith('"') and tag.endswith('"')) or "," in tag:
+        raise BadRequest(hdrs.IF_MATCH, "`*`, or one entity tag, the CID in quotes")
+    cid = tag.strip('"')
+    try:
+        CID.parse(cid)
+    except BadRequest as error:
+        conflict = Conflict("the file is not the expected one", path=ask.path, expected=cid)
+        raise PreconditionFailed(conflict) from error
+    return cid
 
 
 def refused(request: web.Request, error: Conflict) -> BusError:
@@ -129,10 +161,20 @@ def destination(request: web.Request, root: str) -> tuple[str, bool]:
     parts = urlsplit(given)
     if parts.netloc and parts.netloc != request.headers.get(hdrs.HOST, ""):
         raise BadRequest(DESTINATION, "on another server")
-    path = unquote(parts.path)
+    path = _decoded(parts.path, DESTINATION)
     if path != root and not path.startswith(root + "/"):
         raise BadRequest(DESTINATION, f"not below {root}")
     overwrite = request.headers.get(OVERWRITE, "T").strip().upper()
     if overwrite not in ("T", "F"):
         raise BadRequest(OVERWRITE, "T or F")
     return path[len(root) :] or "/", overwrite == "T"
+
+
+def _decoded(text: str, field: str) -> str:
+    """What a percent-encoded path says; raises BadRequest(field) for what is not UTF-8."""
+    if _BAD_ESCAPE.search(text):
+        raise BadRequest(field, "a % that is not followed by two hexadecimal digits; a percent sign is %25")
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        raise BadRequest(field, "not UTF-8 when decoded") from None

@@ -13,9 +13,10 @@ Every answer to a change names the tree's root after it and the journal's sequen
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any, get_args
 
+import orjson
 from aiohttp import hdrs, web
 
 from ...schemas.errors import BadRequest, Conflict, NotAFile
@@ -23,31 +24,25 @@ from ...schemas.ipfs import AddRequest, CatRequest, PathRequest
 from ...schemas.journal import (
     Apply,
     Changed,
-    CopyEntry,
     FindPath,
     ListPath,
-    MoveEntry,
     PathStat,
     PutContent,
     RemoveEntry,
     StatPath,
 )
-from ...schemas.rows import Request
 from ...schemas.subjects import (
     ADD,
     FS_APPLY,
-    FS_CP,
     FS_FIND,
     FS_LS,
-    FS_MV,
     FS_PUT,
     FS_RM,
     FS_STAT,
     LS,
     ROOTS_RM,
 )
-from ...schemas.tree import MAX_OPERATIONS, Outcome, Put, RootsRemove
-from ...schemas.wire import Wire
+from ...schemas.tree import MAX_OPERATIONS, AnyOperation, Operation, Outcome, Put, RootsRemove
 from ..asking import is_json, json_object, merged
 from ..bodies import expectation, media_type_of, pieces, whole
 from ..bridge import Bridge, Handler
@@ -56,13 +51,18 @@ from ..naming import etag_of
 from ..problems import OPERATION_ID, SERVER, UnsupportedMediaType
 from ..ranges import matches_any
 from ..replies import reply
-from .asked import GetPath, MovePath, PutPath, RemovePath, asked, conditions, destination, refused
+from . import moving
+from .asked import GetPath, PutPath, RemovePath, asked, conditions, how, refused
 from .entries import EntryRoute, described
 from .writing import KEPT_S, Writing, new_name, write_stream
 
 __all__ = ["TreeRoutes"]
 
 POST_HINT = 'send one operation as JSON, such as {"op": "mkdir"}, or a form with files (curl -F file=@name)'
+# What POST does, by its `op`.
+OPERATIONS: dict[str, type[Operation]] = {
+    model.model_fields["op"].default: model for model in get_args(get_args(AnyOperation)[0])
+}
 
 
 class Placed(Outcome):
@@ -134,8 +134,9 @@ class TreeRoutes:
 
     async def put(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
-        ask, only_if = asked(PutPath, request), conditions(request)
-        given = {"mode": ask.mode_bits, "mtime": ask.mtime, **_how(ask), **only_if}
+        ask = asked(PutPath, request)
+        only_if = await conditions(self._bus, request, ask)
+        given = {"mode": ask.mode_bits, "mtime": ask.mtime, **how(ask), **only_if}
         try:
             if ask.cid is not None:
                 put = PutContent(path=ask.path, cid=ask.cid, parents=ask.parents, **given)
@@ -170,9 +171,7 @@ class TreeRoutes:
         ask = asked(RemovePath, request)  # for its path, and how the change is to be made
         async with whole(request, self._bridge.settings.max_json_bytes, self._bridge) as body:
             operation = merged({"path": ask.path}, json_object(body))
-        if operation.get("op") in ("move", "copy"):
-            operation["source"] = operation.pop("path")
-        change = Apply.from_fields({"operations": [operation], **_how(ask)})
+        change = Apply.model_validate({"operations": [_operation(operation)], **how(ask)})
         return _placed(await self._bus.request(FS_APPLY, change), operation_id, started)
 
     async def _form(self, request: web.Request) -> Changed:
@@ -189,42 +188,35 @@ class TreeRoutes:
             places.append(Put(path=f"{base}/{entry.name}", cid=entry.cid, parents=ask.parents))
             if len(places) > MAX_OPERATIONS:
                 raise BadRequest("body", "too many entries for one form", limit=MAX_OPERATIONS)
-        changed = await self._bus.request(FS_APPLY, Apply.model_validate({"operations": places, **_how(ask)}))
+        changed = await self._bus.request(FS_APPLY, Apply.model_validate({"operations": places, **how(ask)}))
         await self._bus.request(ROOTS_RM, RootsRemove(names=[keep]))
         return changed
 
     async def delete(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
-        ask, only_if = asked(RemovePath, request), conditions(request)
+        ask = asked(RemovePath, request)
+        only_if = await conditions(self._bus, request, ask)
         only_if.pop("overwrite", None)
         remove = RemoveEntry(
-            path=ask.path, recursive=ask.recursive, missing_ok=ask.missing_ok, **_how(ask), **only_if
+            path=ask.path, recursive=ask.recursive, missing_ok=ask.missing_ok, **how(ask), **only_if
         )
-        return await self._change(request, FS_RM, remove, operation_id, started)
+        return await self._change(request, self._bus.request(FS_RM, remove), operation_id, started)
 
     async def move(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        return await self._to_destination(request, FS_MV, MoveEntry, operation_id)
+        started = time.perf_counter()
+        change = moving.move(self._bus, request, self._root)
+        return await self._change(request, change, operation_id, started)
 
     async def copy(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        return await self._to_destination(request, FS_CP, CopyEntry, operation_id)
-
-    async def _to_destination(
-        self, request: web.Request, row: Request[Any, Changed], model: type[Wire], operation_id: str
-    ) -> web.StreamResponse:
         started = time.perf_counter()
-        ask = asked(MovePath, request)
-        target, overwrite = destination(request, self._root)
-        fields = {"source": ask.path, "destination": target, "overwrite": overwrite, "parents": ask.parents}
-        only_if = conditions(request)
-        only_if.pop("overwrite", None)
-        change = model.from_fields({**fields, "exact": True, **_how(ask), **only_if})
-        return await self._change(request, row, change, operation_id, started)
+        change = moving.copy(self._bus, request, self._root)
+        return await self._change(request, change, operation_id, started)
 
     async def _change(
-        self, request: web.Request, row: Request[Any, Changed], ask: Any, operation_id: str, started: float
+        self, request: web.Request, change: Awaitable[Changed], operation_id: str, started: float
     ) -> web.StreamResponse:
         try:
-            changed = await self._bus.request(row, ask)
+            changed = await change
         except Conflict as error:
             raise refused(request, error) from error
         return _placed(changed, operation_id, started)
@@ -234,9 +226,15 @@ def _searches(ask: GetPath) -> bool:
     return any(given is not None for given in (ask.glob, ask.type, ask.max_depth, ask.limit))
 
 
-def _how(ask: Any) -> dict[str, Any]:
-    """What all changes take."""
-    return {"transaction": ask.transaction, "sync": ask.sync, "if_root": ask.if_root}
+def _operation(fields: dict[str, Any]) -> Operation:
+    """One operation on the path of the request; raises BadRequest naming the field that is wrong."""
+    model = OPERATIONS.get(str(fields.get("op")))
+    if model is None:
+        raise BadRequest("op", f"the operation, one of {', '.join(OPERATIONS)}")
+    if "source" in model.model_fields:
+        fields = fields | {"source": fields["path"]}
+        del fields["path"]
+    return model.from_wire(orjson.dumps(fields))
 
 
 def _placed(changed: Changed, operation_id: str, started: float) -> web.Response:

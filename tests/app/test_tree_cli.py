@@ -213,6 +213,9 @@ def test_the_journal_is_archived_verified_and_recovered(system, here: str, tmp_p
     assert listed(system, here) == ["a"]
     (status,) = of_json(fs(system, "status", "--json"))
     assert status["journal_base_path"] == str(tmp_path / "archive")
+    shown = fs(system, "status")
+    assert re.search(r"^timestamp +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", shown, re.MULTILINE)
+    assert re.search(r"^operations by type +(\w+ \d+, )*\w+ \d+$", shown, re.MULTILINE)
 
 
 # ---- transactions ---------------------------------------------------------------------------------------

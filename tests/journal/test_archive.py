@@ -249,20 +249,47 @@ async def test_without_room_no_checkpoint_and_nothing_half_made_is_left(running,
     assert (await archiver.checkpoint(whole=False)).sequence == 1
 
 
-async def test_a_damaged_archive_is_set_aside_and_written_anew_from_the_stream(running):
+async def test_a_damaged_log_is_set_aside_and_written_anew_and_sound_checkpoints_stay(running):
+    """The first is whole, the second damaged, the third builds on that, the fourth is whole again."""
     one, log, trees, archive = running
-    for n in range(5):
+    archiver = archiver_of(one, log, trees, archive)
+    for n in range(4):
         await one.do(write("/a", str(n)))
-    await archiver_of(one, log, trees, archive).checkpoint(whole=False)
-    path = archive.segments.files()[0]
-    content = bytearray(path.read_bytes())
-    content[40] ^= 1
-    path.write_bytes(content)
+        await archiver.checkpoint(whole=n in (0, 3))
+    first, second, third, last = archive.checkpoints.all()
+    assert (second.base, third.base) == ("1", "2")
+    flip(archive.segments.files()[0])
+    flip(archive.checkpoints.path_of(second))
+    await one.do(write("/b", "1"))
     again = archiver_of(one, log, trees, archive)
-    await again.checkpoint(whole=False)
-    assert len(list(archive.path.glob("damaged-*"))) == 1
+    await again.tend()
+    assert archive.checkpoints.all() == [first, last] == archive.checkpoints.intact()
     assert [e.sequence for e in archive.segments.entries()] == [1, 2, 3, 4, 5]
-    assert [m.sequence for m in archive.checkpoints.all()] == [5]
+    [aside] = archive.path.glob("damaged-*")
+    assert {path.stem for path in (aside / "checkpoints").iterdir()} == {"2", "3"}
+    assert (await again.checkpoint(whole=False)).base == "4"
+
+
+async def test_checkpoints_stay_where_the_stream_begins_behind_entries_of_the_damaged_log(running):
+    one, log, trees, archive = running
+    archiver = archiver_of(one, log, trees, archive)
+    for n in range(6):
+        await one.do(write("/a", str(n)))
+        if n in (1, 3):
+            await archiver.checkpoint(whole=False)
+    await archiver.tend()
+    flip(archive.segments.files()[0])
+    await log.purge(4)
+    one.head.forget(4)
+    await archiver_of(one, log, trees, archive).tend()
+    assert [m.sequence for m in archive.checkpoints.all()] == [2, 4]
+    assert [e.sequence for e in archive.segments.entries()] == [4, 5, 6]
+
+
+def flip(path: Path, at: int = 40) -> None:
+    content = bytearray(path.read_bytes())
+    content[min(at, len(content) - 1)] ^= 1
+    path.write_bytes(content)
 
 
 async def test_an_archive_that_was_away_while_the_stream_was_shortened_goes_on_from_a_checkpoint(running):
@@ -289,6 +316,20 @@ async def test_trees_of_commits_that_no_entry_knows_are_let_go_when_they_are_old
     assert await archiver_of(one, log, trees, archive).reconcile() == 1
     assert old not in trees.names
     assert {new, "fs/tx/a-1-b", "other"} < set(trees.names)
+
+
+async def test_trees_of_entries_that_the_archive_alone_has_are_not_let_go(running, monkeypatch):
+    one, log, trees, archive = running
+    for n in range(3):
+        await one.do(write("/a", str(n)))
+    archiver = archiver_of(one, log, trees, archive)
+    await archiver.tend()
+    kept = dict(trees.names)
+    await log.purge(3)  # as a lost stream that was made anew
+    monkeypatch.setattr("cidbus.actors.journal.archive.archiver.STALE_S", -60.0)
+    assert (await archiver.reconcile(), trees.names) == (0, kept)
+    archive.set_aside()
+    assert await archiver.reconcile() == 2
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 1000])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from itertools import pairwise
 
 import pytest
@@ -79,6 +80,18 @@ async def test_a_transaction_ends_with_its_process(fs: System):
     with pytest.raises(NotFound):
         await fs.names(transaction=begun.transaction)
     assert [info.status for info in await infos(fs)] == ["rolled_back"]
+
+
+async def test_what_a_killed_process_had_open_is_not_pending(three: System):
+    """It leaves the named root of its transaction, which keeps its tree until that expires."""
+    root = (await three.write("/a", "1")).root
+    name = f"{'k' * 16}-{int(time.time() * 1000):x}-00"
+    left = tree.RootSet(name=f"fs/tx/{name}", cid=root, expires_in_s=600)
+    await three.bus.request(subjects.ROOT_SET, left)
+    lives = await three.begin()
+    for _ in range(4):  # by each process
+        assert [info.transaction for info in await infos(three, status="pending")] == [lives]
+        assert (await three.status()).pending_entries == 1
 
 
 async def test_clients_racing_through_three_processes_equal_a_serial_order(three: System):

@@ -111,10 +111,45 @@ async def test_entries_are_moved_and_copied(web: Web):
     status, problem, _ = await web.ask(
         "COPY", "/fs/uno.txt", headers={"Destination": web.base + "/fs/two.txt", "Overwrite": "F"}
     )
-    assert status == 409, problem
+    assert status == 412, problem
     await web.ask("COPY", "/fs/uno.txt", headers={"Destination": web.base + "/fs/two.txt"})
     assert sorted(await web.names("/")) == ["two.txt", "uno.txt"]
     assert (await web.get("/fs/two.txt"))[1] == b"1"
+
+
+async def test_a_directory_at_the_destination_is_replaced_unless_overwrite_is_f(web: Web):
+    for path in ("a/new", "b/old", "c/other"):
+        await web.put(f"/fs/{path}", path.encode())
+    to_b = {"Destination": "/api/v0/mcp/fs/b"}
+    for method in ("MOVE", "COPY"):
+        status, problem, _ = await web.ask(method, "/fs/a", headers=to_b | {"Overwrite": "F"})
+        assert status == 412, problem
+    assert await web.names("/b") == ["old"]
+    _, before, _ = await web.get("/fs/?stat")
+    status, copied, headers = await web.ask("COPY", "/fs/a", headers=to_b)
+    assert (status, copied["op"], copied["path"], copied["created"]) == (200, "copy", "/b", False)
+    assert copied["sequence"] == before["sequence"] + 1
+    assert headers["ETag"] == f'"{copied["cid"]}"'
+    assert await web.names("/b") == ["new"]
+    assert (await web.ask("MOVE", "/fs/c/other", headers=to_b))[0] == 200
+    assert (await web.get("/fs/b"))[1] == b"c/other"
+    assert await web.names("/c") == []
+
+
+async def test_nothing_is_moved_over_itself_or_what_holds_it(web: Web):
+    await web.put("/fs/a/b/c", b"1")
+    _, before, _ = await web.get("/fs/?stat")
+    for method in ("MOVE", "COPY"):
+        for target in ("/a/b/c", "/a/b/", "/a", "/", ""):
+            headers = {"Destination": f"/api/v0/mcp/fs{target}"}
+            status, problem, _ = await web.ask(method, "/fs/a/b/c", headers=headers)
+            assert (status, problem["field"]) == (403, "Destination"), target
+        headers = {"Destination": "/api/v0/mcp/fs/a/b/c"}
+        assert (await web.ask(method, "/fs/none", headers=headers))[0] == 404
+        assert (await web.ask(method, "/fs/none", headers={"Destination": "/api/v0/mcp/fs/a"}))[0] == 404
+        headers = {"Destination": "/api/v0/mcp/fs/no/parent"}
+        assert (await web.ask(method, "/fs/a", headers=headers))[0] == 404
+    assert (await web.get("/fs/?stat"))[1]["root"] == before["root"]
 
 
 async def test_a_directory_does_not_go_into_itself(web: Web):
@@ -159,6 +194,38 @@ async def test_a_change_may_depend_on_what_is_there(web: Web):
     assert (await web.get("/fs/c"))[1] == b"2"
 
 
+async def test_a_star_is_whatever_is_there_and_a_tag_that_no_entry_can_have_matches_nothing(web: Web):
+    there = {"If-Match": "*"}
+    assert (await web.put("/fs/s", b"1", headers=there))[0] == 412
+    assert (await web.ask("DELETE", "/fs/s?missing_ok", headers=there))[0] == 412
+    await web.put("/fs/s", b"1")
+    for method in ("PUT", "DELETE"):
+        status, problem, _ = await web.ask(method, "/fs/s", headers={"If-Match": '"bogus"'})
+        assert (status, problem["expected"]) == (412, "bogus")
+    assert (await web.put("/fs/s", b"2", headers=there))[0] == 200
+    assert (await web.get("/fs/s"))[1] == b"2"
+    assert (await web.ask("DELETE", "/fs/s", headers=there))[0] == 200
+
+
+async def test_what_is_no_moment_is_refused_with_what_is_one(web: Web):
+    for moment in ("abc", "-1", "1e3", "2026-13-99", "@soon"):
+        status, problem, _ = await web.get(f"/fs/?at={moment}")
+        assert (status, problem["field"]) == (400, "at"), problem
+        assert "a sequence, `@` and a Unix time, or a root CID" in problem["detail"]
+
+
+async def test_an_operation_that_there_is_not_is_refused_with_those_there_are(web: Web):
+    for body in ({}, {"op": "chmod"}, {"op": ["mkdir"]}):
+        status, problem, _ = await web.post("/fs/x", **body)
+        assert (status, problem["field"]) == (400, "op")
+        assert "mkdir, put, write, truncate, remove, move, copy, symlink, metadata" in problem["detail"]
+    status, problem, _ = await web.post("/fs/x", op="truncate")
+    assert (status, problem["field"]) == (400, "size_bytes")
+    assert (await web.post("/fs/x", op="write", data="aGVsbG8="))[0] == 201
+    assert (await web.post("/fs/x", op="copy", destination="/y"))[0] == 201
+    assert (await web.get("/fs/y"))[1] == b"hello"
+
+
 async def test_earlier_states_are_read_by_sequence_time_and_root(web: Web):
     _, first, _ = await web.put("/fs/t", b"before")
     await web.put("/fs/t", b"after")
@@ -181,7 +248,15 @@ async def test_a_transaction_is_seen_by_nobody_else_before_it_is_committed(web: 
     assert sorted(await web.names("/")) == ["big", "in"]
 
 
-BAD_PATHS = ("/fs/a/%2E%2E/b", "/fs/a%00b", "/fs/" + "n" * 10_000, "/fs/" + "d/" * 300)
+BAD_PATHS = (
+    "/fs/a/%2E%2E/b",
+    "/fs/a%00b",
+    "/fs/" + "n" * 10_000,
+    "/fs/" + "d/" * 300,
+    "/fs/%ff",
+    "/fs/a%",
+    "/fs/%zz",
+)
 
 
 async def test_a_path_that_can_be_none_is_refused_by_name(web: Web):
@@ -189,6 +264,15 @@ async def test_a_path_that_can_be_none_is_refused_by_name(web: Web):
         status, problem, _ = await web.put(URL(web.base + path, encoded=True))
         assert (status, problem["field"]) == (400, "path"), path[:50]
     assert await web.names("/") == []
+
+
+async def test_a_name_may_have_a_percent_sign(web: Web):
+    assert (await web.put(URL(web.base + "/fs/%25ff", encoded=True), b"1"))[0] == 201
+    for target, status in (("/fs/%ff", 400), ("/fs/5%", 400), ("/fs/5%25", 201)):
+        answer = await web.ask("COPY", "/fs/%25ff", headers={"Destination": "/api/v0/mcp" + target})
+        assert answer[0] == status
+        assert status == 201 or answer[1]["field"] == "Destination"
+    assert sorted(await web.names("/")) == ["%ff", "5%"]
 
 
 async def test_links_do_not_lead_out_of_the_tree(web: Web):

@@ -190,6 +190,32 @@ def test_what_stands_at_the_destination_is_replaced_or_not_as_asked(dav: httpx.C
     assert code(dav, "MOVE", "/b", headers=to(dav, "/none/b")) == 409
 
 
+def test_the_tree_itself_is_never_removed_moved_or_replaced(url: str, tree: BlockingTree):
+    before = tree.stat("/")
+    with httpx.Client(base_url=url) as client:
+        client.put("/kept", content=b"1")
+        assert code(client, "DELETE", "/") == 403
+        assert code(client, "MOVE", "/", headers={"Destination": f"{url}/below"}) == 403
+        assert code(client, "COPY", "/", headers={"Destination": f"{url}/below"}) == 403
+        for method in ("COPY", "MOVE"):
+            for destination in ("/", url, f"{url}/"):
+                assert code(client, method, "/kept", headers={"Destination": destination}) == 403
+        assert code(client, "DELETE", "/kept") == 204
+    after = tree.stat("/")
+    assert before is not None
+    assert after is not None
+    assert after.cid == before.cid
+
+
+def test_a_path_that_is_not_utf_8_is_refused(dav: httpx.Client):
+    for method in ("GET", "PUT", "DELETE", "PROPFIND"):
+        assert code(dav, method, "/%ff") == 400
+    assert code(dav, "PUT", "/%25ff", content=b"1") == 201
+    assert code(dav, "COPY", "/%25ff", headers=to(dav, "/%ff")) == 400
+    assert code(dav, "COPY", "/%25ff", headers=to(dav, "/%C3%BC")) == 201
+    assert set(properties(dav, "/", "1")) == {"", "%25ff", "%C3%BC"}
+
+
 # ---- locks ----------------------------------------------------------------------------------------------
 
 

@@ -52,7 +52,9 @@ class KeepRows(ReadRows):
                 return
 
     async def _records_after(self, after: int) -> AsyncIterator[journal.Record]:
-        position = await self.head.fresh()
+        position, first = await self.head.fresh(), await self.past.stream_first()
+        async for record in self.past.after(after, first):
+            yield record
         async for kept in self.log.read(after, to=position.sequence):
             yield unsealed(kept.sequence, kept.body).record
 
@@ -83,7 +85,7 @@ class KeepRows(ReadRows):
             message="; ".join(message for message in messages if message) or None,
             root=position.root,
             sequence=position.sequence,
-            first_sequence=1 if state is None else state.first,
+            first_sequence=await self.past.oldest(),
             recovered_at=self.recovered_at,
             recovery_ms=self.recovered.duration_ms if self.recovered else None,
             **await asyncio.to_thread(self._archive_status),

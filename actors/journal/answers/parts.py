@@ -25,6 +25,7 @@ from ..commits import Committer, Who
 from ..effects import paths_told
 from ..head import Head
 from ..parts import Trees
+from ..past import Past
 from ..recovery import Recovery
 from ..settings import JournalSettings
 from ..transactions import Transactions, gone, instance_of
@@ -70,6 +71,7 @@ class Parts(Actor):
         self.log = Log(self.bus, subjects.JOURNAL_ENTRIES)
         self.trees = BusTrees(self.bus)
         self.head = Head(self.log)
+        self.past = Past(self.log, self.trees, self.head, lambda: self.archive)
         who = Who(self.instance, self.node or self.bus.node)
         self.archive, self.archive_problem = self._open_archive()
         self.recovery = Recovery(self.log, self.trees, self.head, self.archive, self.seen, who)

@@ -6,7 +6,8 @@ whether it has a newer entry than the one that is known: 0.4 ms, which reads tha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any, TypeVar
 
 from ....bus import handles, items_of
@@ -32,7 +33,7 @@ class ReadRows(TransactionRows):
 
     async def on_start(self) -> None:
         await super().on_start()
-        self._moments = Moments(self.log, self.head)
+        self._moments = Moments(self.log, self.head, self.past)
 
     async def root_at(self, moment: str) -> tuple[str, int | None]:
         return await self._moments.root_at(moment)
@@ -80,8 +81,10 @@ class ReadRows(TransactionRows):
         """Raises NotAFile for a directory, UnsatisfiableRange as `ipfs.cat` does."""
         place = self.elsewhere(ask.transaction)
         if place is not None:
-            async for part in self._forwarded(place, subjects.FS_READ, ask):
-                yield part
+            parts = self._forwarded(place, subjects.FS_READ, ask)
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
             return
         entry, _, _ = await self._look_up(ask, ask.path, follow=True)
         wanted = ipfs.CatRequest(cid=entry.cid, offset=ask.offset, length=ask.length)
@@ -97,34 +100,42 @@ class ReadRows(TransactionRows):
     async def ls(self, ask: journal.ListPath) -> AsyncIterator[ListHead | tree.TreeEntry]:
         place = self.elsewhere(ask.transaction)
         if place is not None:
-            async for part in self._forwarded_items(place, subjects.FS_LS, ask):
-                yield part
+            parts = self._forwarded_items(place, subjects.FS_LS, ask)
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
             return
         self._note(ask, "subtree" if ask.recursive else "children", ask.path)
         root, sequence = await self._state(ask)
         depth = None if ask.recursive else 1
         wanted = tree.TreeFind(root=root, path=ask.path, max_depth=depth, details=ask.details)
-        async for part in self._listed(wanted, sequence):
-            yield part
+        parts = self._listed(wanted, sequence)
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
 
     @handles(subjects.FS_FIND)
     async def find(self, ask: journal.FindPath) -> AsyncIterator[ListHead | tree.TreeEntry]:
         place = self.elsewhere(ask.transaction)
         if place is not None:
-            async for part in self._forwarded_items(place, subjects.FS_FIND, ask):
-                yield part
+            parts = self._forwarded_items(place, subjects.FS_FIND, ask)
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
             return
         self._note(ask, "subtree", ask.path)
         root, sequence = await self._state(ask)
         wanted = tree.TreeFind(
             root=root, path=ask.path, glob=ask.glob, type=ask.type, max_depth=ask.max_depth, limit=ask.limit
         )
-        async for part in self._listed(wanted, sequence):
-            yield part
+        parts = self._listed(wanted, sequence)
+        async with aclosing(parts):
+            async for part in parts:
+                yield part
 
     async def _listed(
         self, wanted: tree.TreeFind, sequence: int | None
-    ) -> AsyncIterator[ListHead | tree.TreeEntry]:
+    ) -> AsyncGenerator[ListHead | tree.TreeEntry, None]:
         async with await self.bus.open(subjects.TREE_LS, wanted) as stream:
             cid = stream.head.cid if stream.head is not None else wanted.root
             yield ListHead(path=wanted.path, root=wanted.root, cid=cid, sequence=sequence)
@@ -146,8 +157,9 @@ class ReadRows(TransactionRows):
         after = (await self.root_at(ask.after))[0] if ask.after else (await self.head.fresh()).root
         yield journal.DiffHead(before=before, after=after)
         wanted = tree.TreeDiff(before=before, after=after, path=ask.path)
-        async for difference in self.bus.items(subjects.TREE_DIFF, wanted):
-            yield difference
+        async with await self.bus.open(subjects.TREE_DIFF, wanted) as stream:
+            async for difference in items_of(subjects.TREE_DIFF, stream):
+                yield difference
 
     @handles(subjects.FS_EXPORT)
     async def export(self, ask: journal.ExportPath) -> Exported:
@@ -164,7 +176,7 @@ class ReadRows(TransactionRows):
 
     # ---- other processes --------------------------------------------------------------------------------
 
-    async def _forwarded(self, place: str, row: Stream[A, H, Any], ask: A) -> AsyncIterator[H | bytes]:
+    async def _forwarded(self, place: str, row: Stream[A, H, Any], ask: A) -> AsyncGenerator[H | bytes, None]:
         """Bytes, from the process in which the request's transaction is open."""
         async with await self._opened(place, row, ask) as stream:
             if stream.head is not None:
@@ -172,7 +184,7 @@ class ReadRows(TransactionRows):
             async for chunk in stream:
                 yield chunk
 
-    async def _forwarded_items(self, place: str, row: Stream[A, H, M], ask: A) -> AsyncIterator[H | M]:
+    async def _forwarded_items(self, place: str, row: Stream[A, H, M], ask: A) -> AsyncGenerator[H | M, None]:
         async with await self._opened(place, row, ask) as stream:
             if stream.head is not None:
                 yield stream.head

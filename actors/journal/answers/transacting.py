@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 from ....bus import handles
 from ....schemas import journal, subjects
-from ....schemas.errors import BusError
+from ....schemas.errors import BusError, Unavailable
 from ....schemas.journal import Changed, TransactionInfo
+from ....schemas.tree import NamedRoot
 from ..chain import unsealed
 from ..effects import paths_told
 from ..root_names import TRANSACTIONS
@@ -18,6 +19,7 @@ from .changing import ChangeRows
 __all__ = ["TransactionRows"]
 
 BATCH = 100
+LIVES_S = 1.0
 
 
 class TransactionRows(ChangeRows):
@@ -63,21 +65,39 @@ class TransactionRows(ChangeRows):
 
     async def _pending(self) -> AsyncIterator[TransactionInfo]:
         """Those that are open here, and of those in other processes what their named roots tell."""
-        own = self.transactions.all()
-        for transaction in own:
+        for transaction in self.transactions.all():
             yield transaction.info()
-        known = {transaction.id for transaction in own}
-        async for root in self.trees.kept(TRANSACTIONS):
+        async for root in self._open_elsewhere():
             name = root.name.removeprefix(TRANSACTIONS)
-            if name not in known and instance_of(name) != self.instance:
-                yield TransactionInfo(
-                    transaction=name,
-                    status="pending",
-                    base=root.cid,
-                    root=root.cid,
-                    started_at=began_at(name),
-                    instance=instance_of(name),
-                )
+            yield TransactionInfo(
+                transaction=name,
+                status="pending",
+                base=root.cid,
+                root=root.cid,
+                started_at=began_at(name),
+                instance=instance_of(name),
+            )
+
+    async def _open_elsewhere(self) -> AsyncIterator[NamedRoot]:
+        """The named roots of transactions that are open in other processes. That of one whose process was
+        killed stays until it expires; it is open no more."""
+        lives = {self.instance: False}
+        async for root in self.trees.kept(TRANSACTIONS):
+            instance = instance_of(root.name.removeprefix(TRANSACTIONS))
+            if instance not in lives:
+                lives[instance] = await self._lives(instance)
+            if lives[instance] and (root.expires_at is None or root.expires_at > self.now()):
+                yield root
+
+    async def _lives(self, instance: str) -> bool:
+        """Whether somebody hears what is asked of a process; one that is only slow does."""
+        try:
+            await self.bus.request(subjects.FS_STAT, journal.StatPath(), at=instance, timeout_s=LIVES_S)
+        except Unavailable as error:
+            return error.details.get("field") != "subject"
+        except BusError:
+            return True
+        return True
 
     async def _past(self) -> AsyncIterator[TransactionInfo]:
         async for record in self.records_backwards():
@@ -97,23 +117,24 @@ class TransactionRows(ChangeRows):
                 )
 
     async def records_backwards(self) -> AsyncIterator[journal.Record]:
-        """The entries of the stream, the newest first; a batch of them in memory."""
-        end = (await self.head.fresh()).sequence
-        while end > 0:
-            start = max(0, end - BATCH)
+        """The entries of the stream, the newest first, and then those that the archive has before them; a
+        batch of them in memory."""
+        end, first = (await self.head.fresh()).sequence, await self.past.stream_first()
+        while end >= first:
+            start = max(first - 1, end - BATCH)
             batch = []
             async for kept in self.log.read(start, to=end):
                 batch.append(unsealed(kept.sequence, kept.body).record)
-            if not batch:
-                return
             for record in reversed(batch):
                 yield record
             end = start
+        async for record in self.past.backwards(first):
+            yield record
 
     async def open_count(self) -> int:
         """How many transactions are open, over all processes; of this one if ipfs does not answer."""
         number = len(self.transactions)
         with contextlib.suppress(BusError):
-            async for root in self.trees.kept(TRANSACTIONS):
-                number += instance_of(root.name.removeprefix(TRANSACTIONS)) != self.instance
+            async for _ in self._open_elsewhere():
+                number += 1
         return number

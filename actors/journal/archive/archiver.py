@@ -147,8 +147,8 @@ class Archiver:
             await self._copy(self._tail)
         except NotFound:
             # The stream has forgotten entries that the archive has not seen: it goes on from a checkpoint.
-            if not self.archive.is_empty():
-                await asyncio.to_thread(self.archive.set_aside)
+            if self.archive.segments.files():
+                await self._set_aside("the stream has forgotten entries that it has not seen", sound=True)
             self._tail, self._last = position, None
             await self._checkpoint(whole=True)
 
@@ -176,12 +176,37 @@ class Archiver:
             tail = _newest(newest, manifests)
             if await self._is_of_this_journal(tail):
                 return tail, manifests[-1] if manifests else None
-            problem = "it is of another journal"
+            await self._set_aside("it is of another journal", sound=False)
+            return Position(0, ""), None
         except InvalidContent as error:
-            problem = error.message
-        aside = await asyncio.to_thread(archive.set_aside)
-        logger.warning("the archive was set aside as %s: %s", aside, problem)
-        return Position(0, ""), None
+            carried = await self._set_aside(error.message, sound=True)
+        if not carried:
+            return Position(0, ""), None
+        state = await self._log.state()
+        first = 1 if state is None else state.first
+        # What the checkpoints have is proven; entries are written again from where the stream begins.
+        return Position(first - 1 if carried[-1].sequence >= first - 1 else 0, ""), carried[-1]
+
+    async def _set_aside(self, problem: str, *, sound: bool) -> list[Manifest]:
+        """Begin the archive anew; returns the checkpoints that stay, the oldest first: of a `sound` one those
+        whose files are intact and that the stream does not contradict."""
+        carried: list[Manifest] = []
+        if sound:
+            for manifest in await asyncio.to_thread(self.archive.checkpoints.intact):
+                if await self._agrees(manifest):
+                    carried.append(manifest)
+        aside = await asyncio.to_thread(self.archive.set_aside, carried)
+        logger.warning(
+            "the archive was set aside as %s, but for %d checkpoints: %s", aside, len(carried), problem
+        )
+        return carried
+
+    async def _agrees(self, manifest: Manifest) -> bool:
+        """Whether a checkpoint is of an entry that the stream has, or may have forgotten."""
+        try:
+            return (await self._head.entry(manifest.sequence)).digest == manifest.digest
+        except NotFound:
+            return manifest.sequence <= self._head.position.sequence
 
     async def fits(self) -> bool:
         """Whether the archive is of this very journal, or has nothing in it yet."""
@@ -246,8 +271,10 @@ class Archiver:
         if gone:
             await self._trees.release([checkpoint_root(manifest.sequence) for manifest in gone])
         oldest = (await asyncio.to_thread(self.archive.checkpoints.all))[0]
-        await asyncio.to_thread(self.archive.segments.forget, oldest.sequence)
-        await self.truncate(min(last.sequence, last.sequence - self._retention.entries))
+        # The archive goes back as far as the stream does: it is what a lost stream is told of from.
+        before = last.sequence - self._retention.entries
+        await asyncio.to_thread(self.archive.segments.forget, min(oldest.sequence, before))
+        await self.truncate(before)
 
     async def truncate(self, before: int) -> int:
         """Forget the stream's entries before a sequence, and their trees; never those behind the last
@@ -260,9 +287,10 @@ class Archiver:
     # ---- named roots ------------------------------------------------------------------------------------
 
     async def reconcile(self) -> int:
-        """Release the trees of commits that are in no entry (any more) and are older than an hour: their
-        process ended before it could. Returns how many there were."""
-        known = set()
+        """Release the trees of commits that are in no entry (any more), be it of the stream or of the
+        archive, and are older than an hour: their process ended before it could. Returns how many there
+        were."""
+        known = await asyncio.to_thread(self._archived_ids)
         async for kept in self._log.read():
             known.add(_id_of(kept))
         old = f"{int((time.time() - STALE_S) * 1000):012x}"
@@ -274,6 +302,9 @@ class Archiver:
         for start in range(0, len(stale), BATCH):
             await self._trees.release(stale[start : start + BATCH])
         return len(stale)
+
+    def _archived_ids(self) -> set[str]:
+        return {_id_of(framed) for framed in self.archive.segments.read()}
 
 
 def _newest(entry: Sealed | None, manifests: list[Manifest]) -> Position:

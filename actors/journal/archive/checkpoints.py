@@ -9,6 +9,7 @@ A tree is brought back from its checkpoint, the one that this builds on, and so 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -91,6 +92,16 @@ class Checkpoints:
             raise InvalidContent(str(path), "the file is gone") from None
         if digest.hexdigest() != manifest.sha256:
             raise InvalidContent(str(path), "its SHA-256 is not the one in its manifest")
+
+    def intact(self) -> list[Manifest]:
+        """Those that can be brought back, the oldest first; reads all their files."""
+        found: dict[str, Manifest] = {}
+        for manifest in self.all():
+            if manifest.base is None or manifest.base in found:
+                with contextlib.suppress(InvalidContent):
+                    self.check(manifest)
+                    found[manifest.id] = manifest
+        return list(found.values())
 
     def path_of(self, manifest: Manifest) -> Path:
         return self._folder / f"{manifest.id}.car"

@@ -10,16 +10,16 @@ damaged-<time>/  what was found damaged and set aside
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import orjson
 
 from ....schemas.errors import BadRequest, Conflict, StorageFull
+from ....schemas.journal import Checkpoint
 from .checkpoints import Checkpoints
 from .segments import Segments
 
@@ -118,14 +118,18 @@ class Archive:
     def is_empty(self) -> bool:
         return not self.segments.files() and not self.checkpoints.all()
 
-    def set_aside(self) -> Path:
-        """Move everything that it holds into a folder of its own, and begin anew; returns that folder."""
+    def set_aside(self, but: Iterable[Checkpoint] = ()) -> Path:
+        """Move what it holds into a folder of its own, `but` for these checkpoints, and begin anew; returns
+        that folder."""
         if not self.is_ours:
             raise Conflict("another process writes this archive", path=str(self.path))
         aside = self.path / f"damaged-{int(time.time() * 1000)}"
         aside.mkdir(mode=0o700)
+        staying = {f"{checkpoint.id}.{kind}" for checkpoint in but for kind in ("car", "json")}
         for name in ("journals", "checkpoints"):
-            with contextlib.suppress(FileNotFoundError):
-                shutil.move(self.path / name, aside / name)
-            (self.path / name).mkdir(mode=0o700)
+            (aside / name).mkdir(mode=0o700)
+            (self.path / name).mkdir(mode=0o700, exist_ok=True)
+            for path in list((self.path / name).iterdir()):
+                if name == "journals" or path.name not in staying:
+                    path.rename(aside / name / path.name)
         return aside

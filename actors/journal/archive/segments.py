@@ -45,6 +45,18 @@ class Segments:
                 continue
             yield from (framed for framed in read_frames(path) if framed.sequence > after)
 
+    @staticmethod
+    def frames(path: Path) -> Iterator[Framed]:
+        """The entries of one file, up to an end that was cut off; raises InvalidContent where it is damaged,
+        nothing if it was removed meanwhile."""
+        try:
+            yield from read_frames(path)
+        except FileNotFoundError:
+            return
+        except InvalidContent as error:
+            if not error.details["torn"]:
+                raise
+
     def entries(self, after: Position | None = None) -> Iterator[Sealed]:
         """The entries behind a position, each proven to follow the one before.
 

@@ -16,7 +16,7 @@ from .options import InTransaction, Later, Moment, OneTreePath, WhenItWas, tree_
 
 if TYPE_CHECKING:
     from cidbus.client import Client
-    from cidbus.schemas.journal import Checkpoint, Entry
+    from cidbus.schemas.journal import Checkpoint, Entry, JournalStatus, Recovered
     from cidbus.schemas.tree import Difference
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
 
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 SHOWN_PATHS = 3
+# Fields that are Unix times.
+TIMES = ("at", "last_checkpoint", "timestamp", "recovered_at")
 # As the documented API has it.
 DEFAULT_ARCHIVE = "~/.ipfs_kit/journal"
 
@@ -133,9 +135,14 @@ def status(as_json: Json = False, url: Url = None, seed: Seed = None, data_dir: 
 
     async def work(client: Client) -> None:
         found = await client.journal.status()
-        print_json(found) if as_json else fields(found)
+        print_json(found) if as_json else _say(found)
 
     System(url, seed, data_dir).talk(work)
+
+
+def _say(found: JournalStatus | Checkpoint | Recovered) -> None:
+    values = found.model_dump(mode="json", exclude_none=True)
+    fields(values | {name: shown(values[name]) for name in TIMES if name in values})
 
 
 def enable(
@@ -194,7 +201,7 @@ def checkpoint(
 
     async def work(client: Client) -> None:
         made = await client.journal.checkpoint(whole=whole)
-        print_json(made) if as_json else fields(made)
+        print_json(made) if as_json else _say(made)
 
     System(url, seed, data_dir).talk(work)
 
@@ -235,7 +242,7 @@ def recover(
 
     async def work(client: Client) -> None:
         recovered = await client.journal.recover(checkpoint_id=checkpoint_id)
-        print_json(recovered) if as_json else fields(recovered)
+        print_json(recovered) if as_json else _say(recovered)
 
     System(url, seed, data_dir).talk(work)
 
