@@ -56,7 +56,7 @@ from ..schemas.subjects import (
     FS_TOUCH,
     FS_WRITE,
 )
-from ..schemas.tree import Offset, TreePath
+from ..schemas.tree import Mode, Offset, TreePath
 from ..schemas.wire import Wire
 from .asking import ask_of_body, ask_of_path, is_json, json_object, loose_fields, merged
 from .bodies import at_most, expectation, media_type_of, pieces, whole
@@ -66,7 +66,6 @@ from .problems import UnsupportedMediaType
 from .replies import reply
 from .routes import RequestRoute
 from .streams import PRESENTATION
-from .tree.asked import OctalMode
 from .tree.entries import EntryRoute
 from .tree.writing import Writing, write_stream
 from .uploads import FORM_HINT
@@ -131,7 +130,7 @@ class FilesCopy(Wire):
 
 class FilesChmod(Wire):
     path: TreePath
-    mode: OctalMode
+    mode: Mode
 
 
 # Of each verb: its methods (GET means HEAD too), the row that answers in the end, and what it takes.
@@ -272,7 +271,7 @@ class FilesApi:
     async def chmod(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         started = time.perf_counter()
         ask = await self._asked(FilesChmod, request)
-        change = Chmod(path=ask.path, mode=int(ask.mode, 8))
+        change = Chmod(path=ask.path, mode=ask.mode)
         changed = await self._bus.request(FS_CHMOD, change)
         return reply(changed, operation_id, started)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from aiohttp import hdrs, web
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from ...bus import Bus
 from ...schemas.cid import CID
@@ -15,7 +15,7 @@ from ...schemas.errors import BadRequest, BusError, Conflict, NotFound
 from ...schemas.ipfs import EntryType, ProfileName
 from ...schemas.journal import Changing, Seen, StatPath
 from ...schemas.subjects import FS_STAT
-from ...schemas.tree import Mtime, Offset, TreePath
+from ...schemas.tree import Mode, Mtime, Offset, TreePath
 from ...schemas.wire import CidText, Wire
 from ..asking import loose_fields
 from ..naming import says_yes
@@ -32,18 +32,6 @@ T = TypeVar("T", bound=Wire)
 DESTINATION = "Destination"
 OVERWRITE = "Overwrite"
 _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
-
-
-def _from_octal(text: str) -> str:
-    int(text, 8)
-    return text
-
-
-OctalMode = Annotated[
-    str,
-    Field(pattern="^[0-7]{3,4}$", description="POSIX permission bits in octal, such as 644"),
-    AfterValidator(_from_octal),
-]
 
 
 class GetPath(Seen):
@@ -71,13 +59,9 @@ class PutPath(Changing):
     truncate: bool | None = None
     create: bool = True
     parents: bool = True
-    mode: OctalMode | None = None
+    mode: Mode | None = None
     mtime: Mtime | None = None
     profile: ProfileName = "unixfs-v1-2025"
-
-    @property
-    def mode_bits(self) -> int | None:
-        return None if self.mode is None else int(self.mode, 8)
 
 
 class RemovePath(Changing):

@@ -136,7 +136,7 @@ class TreeRoutes:
         started = time.perf_counter()
         ask = asked(PutPath, request)
         only_if = await conditions(self._bus, request, ask)
-        given = {"mode": ask.mode_bits, "mtime": ask.mtime, **how(ask), **only_if}
+        given = {"mode": ask.mode, "mtime": ask.mtime, **how(ask), **only_if}
         try:
             if ask.cid is not None:
                 put = PutContent(path=ask.path, cid=ask.cid, parents=ask.parents, **given)
