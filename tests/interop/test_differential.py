@@ -157,7 +157,7 @@ OPERATIONS: dict[str, Callable[[JavaScript], Any]] = {
 BALANCED = "files are laid out balanced, in chunks of one size, which every reader understands"
 NO_INLINE = "blocks are not put inside their CIDs"
 NO_MODES = "modes and times are not kept: the same bytes always give the same CID"
-NO_TREE = "the file tree (MFS) is not served over Kubo's RPC"
+OWN_TREE = "the tree's directories have CIDs of version 1, and no mode that nobody gave them"
 NO_LIBP2P = "the node opens no libp2p connections: it speaks on the bus and over HTTP"
 NO_PUBSUB = "events are offered over WebSockets and on the bus instead"
 OWN_CONFIG = "settings are made where processes are started; the RPC only reads them"
@@ -195,8 +195,7 @@ DIFFERENT_FROM_KUBO: dict[str, str] = {
     "ping": NO_LIBP2P,
     "pubsub ls": NO_PUBSUB,
     "pubsub publish": NO_PUBSUB,
-    "files stat": NO_TREE,
-    "files write": NO_TREE,
+    "files stat": OWN_TREE,
 }
 
 MODES = "js-ipfs tells the mode of everything"
@@ -247,8 +246,7 @@ DIFFERENT_FROM_JS_IPFS: dict[str, str] = {
     "routing findProvs": "js-ipfs has the older dht/findprovs only",
     "ping": NO_LIBP2P,
     "pubsub ls": NO_PUBSUB,
-    "files stat": NO_TREE,
-    "files write": NO_TREE,
+    "files stat": OWN_TREE,
 }
 
 # ---- comparing -----------------------------------------------------------------------------------------------
