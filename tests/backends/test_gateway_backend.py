@@ -13,7 +13,7 @@ from aiohttp import web
 from cidbus.actors.ipfs.backends.choice import make_backends
 from cidbus.actors.ipfs.backends.gateway import RecentBlocks
 from cidbus.actors.ipfs.settings import IpfsSettings
-from cidbus.schemas import dag, ipfs, names, routing, subjects
+from cidbus.schemas import dag, ipfs, names, routing, subjects, tree
 from cidbus.schemas.cid import CID, RAW
 from cidbus.schemas.errors import BadRequest, NotFound, NotSupported, Unavailable
 from cidbus.schemas.rows import Stream
@@ -230,6 +230,22 @@ REFUSED = {
     subjects.SWARM_ADDRS: routing.SwarmAddrs(),
     subjects.SWARM_CONNECT: routing.SwarmConnect(address="/ip4/127.0.0.1"),
     subjects.SWARM_DISCONNECT: routing.SwarmDisconnect(address="/ip4/127.0.0.1"),
+    subjects.TREE_PATCH: tree.TreePatch(groups=[]),
+    subjects.TREE_STAT: tree.TreeLookup(root=str(KNOWN)),
+    subjects.TREE_LS: tree.TreeFind(root=str(KNOWN)),
+    subjects.TREE_DU: tree.TreeUsage(root=str(KNOWN)),
+    subjects.TREE_DIFF: tree.TreeDiff(before=str(KNOWN), after=str(KNOWN)),
+    subjects.TREE_EXPORT: tree.TreeExport(root=str(KNOWN)),
+    subjects.FILE_WRITE: tree.FileWrite(data=b"x"),
+    subjects.ROOT_SET: tree.RootSet(name="name", cid=str(KNOWN)),
+    subjects.ROOTS_RM: tree.RootsRemove(names=["name"]),
+    subjects.ROOTS: tree.RootList(),
+    subjects.UPLOAD_CREATE: tree.UploadCreate(),
+    subjects.UPLOAD_APPEND: tree.UploadAppend(id="id", offset=0, data=b"x"),
+    subjects.UPLOAD_STAT: tree.UploadRequest(id="id"),
+    subjects.UPLOAD_FINISH: tree.UploadFinish(id="id"),
+    subjects.UPLOAD_CANCEL: tree.UploadRequest(id="id"),
+    subjects.UPLOADS: tree.UploadList(),
 }
 READS = {
     subjects.CAT, subjects.GET, subjects.LS, subjects.STAT, subjects.BLOCK_GET, subjects.BLOCK_STAT,
