@@ -159,11 +159,16 @@ async def one(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def test_every_row_is_answered():
+# Kubo keeps a tree of its own, which `files` of its RPC changes, and has neither named roots nor uploads.
+OF_OUR_OWN = ("ipfs.tree.", "ipfs.file.", "ipfs.root.", "ipfs.upload.")
+
+
+async def test_every_row_is_answered_but_those_of_our_own_trees():
     from cidbus.actors.ipfs.backends.kubo.backend import KuboBackend
     from cidbus.actors.ipfs.remote.kubo import KuboRpc
 
-    assert set(calls("ipfs")) <= set(KuboBackend(KuboRpc(), Path()).handlers())
+    answered = KuboBackend(KuboRpc(), Path()).handlers()
+    assert [row for row in calls("ipfs") if row not in answered and not row.name.startswith(OF_OUR_OWN)] == []
 
 
 @pytest.mark.slow
