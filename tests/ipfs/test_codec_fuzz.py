@@ -193,7 +193,7 @@ ALIKE = {"unixfs message", "cbor", "json", "cid text"}
 @pytest.mark.timeout(1200)
 def test_spoiled_bytes_end_in_our_errors_and_little_memory():
     """For `CIDBUS_FUZZ_S` seconds each, a quarter of that for those that read what another one reads too."""
-    seconds = float(os.environ.get("CIDBUS_FUZZ_S", "12" if os.environ.get("CI") == "true" else "3"))
+    seconds = float(os.environ.get("CIDBUS_FUZZ_S", "8" if os.environ.get("CI") == "true" else "3"))
     fuzz_each({name: READERS[name] for name in READERS.keys() - ALIKE}, seconds=seconds)
     fuzz_each({name: READERS[name] for name in ALIKE}, seconds=seconds / 4)
 

@@ -18,7 +18,7 @@ from .conftest import Running, running_system, until
 
 FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError)
 RECOVERY_S = 5.0
-ROUNDS = int(os.environ.get("CIDBUS_ROUNDS", "9"))
+ROUNDS = int(os.environ.get("CIDBUS_ROUNDS", "6"))
 
 
 @pytest.mark.slow
