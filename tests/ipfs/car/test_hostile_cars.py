@@ -59,7 +59,7 @@ def pieces_of_a_car(cars):
     ]  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), chunk_bytes=st.sampled_from([1, 3, 50, 1 << 16]))
 async def test_no_bytes_raise_anything_but_invalid_content(data, chunk_bytes, cars):
     part = st.sampled_from(pieces_of_a_car(cars)) | st.binary(max_size=60)
