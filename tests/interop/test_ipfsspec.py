@@ -6,6 +6,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from ipfsspec import AsyncIPFSFileSystem
 
 from .node import INSTALL_S, Cid, JavaScript
 
@@ -21,7 +22,8 @@ NUMBERS: bytes = TREE[1]["content"]  # type: ignore[assignment]
 
 @pytest.fixture(scope="module")
 def ipfs(origin: str) -> fsspec.AbstractFileSystem:
-    return fsspec.filesystem("ipfs", gateway_addr=origin)
+    """By its class: the protocol's name is that of our own file system, where both are installed."""
+    return AsyncIPFSFileSystem(gateway_addr=origin)
 
 
 @pytest.fixture(scope="module")
