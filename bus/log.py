@@ -26,6 +26,7 @@ from nats.aio.msg import Msg
 from ..schemas import rows
 from ..schemas.errors import BusError, Conflict, DeadlineExceeded, NotFound, StorageFull, Unavailable
 from .client import Bus
+from .inbox import connection_lost
 from .streams import MAX_BODY_BYTES
 
 __all__ = ["Kept", "Log", "LogState"]
@@ -172,26 +173,24 @@ class Log:
 
     async def last(self) -> Kept | None:
         """The newest entry, of all that were acknowledged before this was asked; None if there is none."""
-        try:
-            return await self._message({"last_by_subj": self.subject})
-        except NotFound as missing:
-            if missing.details["what"] == "stream":
-                raise
-            return None
+        return await self._message_if_any({"last_by_subj": self.subject})
 
     async def next(self, after: int) -> Kept | None:
         """The first entry behind number `after` that there is, of all that were acknowledged before this was
         asked; None if there is none. Costs less than `last`, which always brings an entry."""
-        try:
-            return await self._message({"seq": after + 1, "next_by_subj": self.subject})
-        except NotFound as missing:
-            if missing.details["what"] == "stream":
-                raise
-            return None
+        return await self._message_if_any({"seq": after + 1, "next_by_subj": self.subject})
 
     async def get(self, sequence: int) -> Kept:
         """One entry; raises NotFound if it is not there (any more)."""
         return await self._message({"seq": sequence})
+
+    async def _message_if_any(self, which: dict[str, Any]) -> Kept | None:
+        try:
+            return await self._message(which)
+        except NotFound as missing:
+            if missing.details["what"] == "stream":
+                raise
+            return None
 
     async def _message(self, which: dict[str, Any]) -> Kept:
         answer = await self._patiently(f"STREAM.MSG.GET.{self.stream}", which)
@@ -305,7 +304,7 @@ def _finish(done: asyncio.Future[int], msg: Msg | None, stream: str) -> None:
     nobody there."""
     headers = msg.headers or {} if msg is not None else {}
     if msg is None:
-        done.set_exception(Unavailable("the connection to NATS is lost; it is being made again"))
+        done.set_exception(connection_lost())
     elif headers.get("Status") == "503":
         done.set_exception(Unavailable(f"nobody answers for {stream}"))
     else:

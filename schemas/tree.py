@@ -6,6 +6,7 @@ makes another tree of it. Who decides which root holds now is the journal actor.
 
 from __future__ import annotations
 
+from math import floor
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -57,6 +58,14 @@ Mode = Annotated[
 ]
 Mtime = Annotated[float, Field(ge=-(1 << 40), le=1 << 40, description="Seconds since 1970-01-01 UTC")]
 Offset = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
+
+
+def seconds_and_nanoseconds(mtime: float) -> tuple[int, int]:
+    """A time as UnixFS has it: whole seconds since 1970, and what is above them."""
+    # A float of today is exact to a quarter of a microsecond: more digits would be made up.
+    seconds = floor(mtime)
+    micros = round((mtime - seconds) * 1_000_000)
+    return (seconds + 1, 0) if micros == 1_000_000 else (seconds, micros * 1000)
 
 
 # ---- operations: what changes a tree ------------------------------------------------------------------

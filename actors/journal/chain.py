@@ -53,8 +53,11 @@ class Position:
 
     def next(self, sequence: int, body: bytes) -> Sealed:
         """The entry behind this state; raises InvalidContent if these bytes are not it."""
-        sealed = unsealed(sequence, body)
-        record = sealed.record
+        return self.proven(unsealed(sequence, body))
+
+    def proven(self, sealed: Sealed) -> Sealed:
+        """The same entry; raises InvalidContent if it is not the one behind this state."""
+        sequence, record = sealed.sequence, sealed.record
         if sequence != self.sequence + 1:
             raise damaged(self.sequence + 1, f"missing: entry {sequence} comes after {self.sequence}")
         if record.previous != self.digest:

@@ -10,7 +10,7 @@ from ...schemas.errors import BadRequest, NotFound
 from .chain import Sealed
 from .head import Head
 from .parts import Log
-from .past import Past
+from .past import Past, first_that
 
 __all__ = ["Moments"]
 
@@ -66,18 +66,17 @@ class Moments:
         state = await self._log.state()
         if time_s >= position.at or state is None or not state.messages:
             return position.root, position.sequence
-        low, high = state.first - 1, position.sequence  # `low` is not later, `high` is
-        while high - low > 1:
-            middle = (low + high) // 2
-            if (await self._entry(middle)).record.at <= time_s:
-                low = middle
-            else:
-                high = middle
-        if low != state.first - 1 or low == 0:
-            return await self._at_sequence(low)
-        sealed = await self._past.at_time(time_s, state.first)
+        first = state.first
+
+        async def is_later(number: int) -> bool:
+            return (await self._entry(first + number)).record.at > time_s
+
+        earlier = await first_that(position.sequence - first, is_later)
+        if earlier or first == 1:
+            return await self._at_sequence(first - 1 + earlier)
+        sealed = await self._past.at_time(time_s, first)
         if sealed is None:
-            raise NotFound("state of the tree", f"at {time_s:.3f}", first=state.first)
+            raise NotFound("state of the tree", f"at {time_s:.3f}", first=first)
         return await self._past.tree_of(sealed), sealed.sequence
 
     async def _entry(self, sequence: int) -> Sealed:

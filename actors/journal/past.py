@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import islice
+from pathlib import Path
 
 from ...schemas.errors import InvalidContent, NotFound
 from ...schemas.journal import Record
@@ -20,7 +21,7 @@ from .head import Head
 from .parts import Log, Trees
 from .root_names import commit_root
 
-__all__ = ["Past"]
+__all__ = ["Past", "first_that"]
 
 
 class Past:
@@ -70,12 +71,13 @@ class Past:
             return []
         segments = archive.segments
         files = segments.files()
-        low, high = 0, len(files)
-        while low < high:
-            middle = (low + high) // 2
-            first = next(segments.frames(files[middle]), None)
-            low, high = (middle + 1, high) if first is not None and reaches(first) else (low, middle)
-        return list(segments.frames(files[low - 1])) if low else []
+
+        def is_behind(path: Path) -> bool:
+            first = next(segments.frames(path), None)
+            return first is None or not reaches(first)
+
+        number = bisect_left(files, True, key=is_behind)
+        return list(segments.frames(files[number - 1])) if number else []
 
     # ---- many of them -----------------------------------------------------------------------------------
 
@@ -140,23 +142,30 @@ class Past:
     async def _look_for_oldest(self, archive: Archive, first: int) -> int:
         segments = archive.segments
         files = [path for path in await asyncio.to_thread(segments.files) if int(path.stem) < first]
-        low, high = 0, len(files)  # the segments from `high` on begin with a tree that is kept
-        while low < high:
-            middle = (low + high) // 2
-            kept = await self._keeps(next(segments.frames(files[middle]), None))
-            low, high = (low, middle) if kept else (middle + 1, high)
-        frames = list(segments.frames(files[low - 1])) if low else []
-        begin, end = 0, len(frames)
-        while begin < end:
-            middle = (begin + end) // 2
-            kept = await self._keeps(frames[middle])
-            begin, end = (begin, middle) if kept else (middle + 1, end)
-        if begin < len(frames):
-            return min(first, frames[begin].sequence)
-        return int(files[low].stem) if low < len(files) else first
 
-    async def _keeps(self, framed: Framed | None) -> bool:
-        return framed is not None and await self._is_kept(unsealed(framed.sequence, framed.body))
+        async def begins_kept(number: int) -> bool:
+            framed = await asyncio.to_thread(lambda: next(segments.frames(files[number]), None))
+            return framed is not None and await self._keeps(framed)
+
+        segment = await first_that(len(files), begins_kept)
+        before = files[segment - 1] if segment else None
+        frames = [] if before is None else await asyncio.to_thread(lambda: list(segments.frames(before)))
+        entry = await first_that(len(frames), lambda number: self._keeps(frames[number]))
+        if entry < len(frames):
+            return min(first, frames[entry].sequence)
+        return int(files[segment].stem) if segment < len(files) else first
+
+    async def _keeps(self, framed: Framed) -> bool:
+        return await self._is_kept(unsealed(framed.sequence, framed.body))
+
+
+async def first_that(count: int, holds: Callable[[int], Awaitable[bool]]) -> int:
+    """The first number for which it holds, as it does for all behind it; `count` if for none."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if await holds(middle) else (middle + 1, high)
+    return low
 
 
 def _at(framed: Framed) -> float:

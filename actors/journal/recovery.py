@@ -14,8 +14,10 @@ not. What cannot be proven is refused: `Refused` says what is damaged, and nothi
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,12 +61,19 @@ class Recovery:
     """Finds the position that holds, and brings the log and the blocks in line with it."""
 
     def __init__(
-        self, log: Log, trees: Trees, head: Head, archive: Archive | None, seen: LastSeen, who: Who
+        self,
+        log: Log,
+        trees: Trees,
+        head: Head,
+        archive: Callable[[], Archive | None],
+        seen: LastSeen,
+        who: Who,
     ) -> None:
+        """`archive` gives the one that is in use: it may be moved."""
         self._log = log
         self._trees = trees
         self._head = head
-        self.archive = archive
+        self._archive = archive
         self._seen = seen
         self._who = who
 
@@ -77,7 +86,7 @@ class Recovery:
         """
         began = time.monotonic()
         stream = await self._in_stream(await self._empty(), whole=lossy)
-        others = [self._in_archive(), self._noted(), self._known()]
+        others = [await asyncio.to_thread(self._in_archive), self._noted(), self._known()]
         places = [stream, *(each for each in others if each is not None and not stream.supersedes(each))]
         found = max(places, key=lambda each: each.position.sequence)
         highest = found.position.sequence
@@ -177,17 +186,19 @@ class Recovery:
         return Position(first - 1, record.before, record.previous)
 
     def _manifests(self) -> list[Manifest]:
-        return self.archive.checkpoints.all() if self.archive is not None else []
+        archive = self._archive()
+        return archive.checkpoints.all() if archive is not None else []
 
     def _in_archive(self) -> Found | None:
         """The newest position of the archive: its last checkpoint and the entries behind it."""
-        if self.archive is None:
+        archive = self._archive()
+        if archive is None:
             return None
         manifests = self._manifests()
         position = manifests[-1].position if manifests else None
         found = None if position is None else Found(position, "archive")
         try:
-            for sealed in self.archive.segments.entries(position):
+            for sealed in archive.segments.entries(position):
                 found = found or Found(sealed.position, "archive")
                 found.position = sealed.position
                 found.replayed += 1
@@ -238,11 +249,12 @@ class Recovery:
 
         Raises InvalidContent if a file of its chain is damaged, NotFound if one is missing.
         """
-        assert self.archive is not None
-        checkpoints = self.archive.checkpoints
+        archive = self._archive()
+        assert archive is not None
+        checkpoints = archive.checkpoints
         chain = checkpoints.chain(manifest)
         for each in chain:
-            checkpoints.check(each)
+            await asyncio.to_thread(checkpoints.check, each)
         blocks = 0
         for each in chain:
             blocks += await self._trees.restore(checkpoints.content(each))

@@ -11,10 +11,10 @@ from ...schemas.journal import OperationType
 from ...schemas.tree import AnyOperation, Metadata, Mkdir, Move, Operation, Put, Remove, Truncate, Write
 from ...schemas.wire import Wire
 
-__all__ = ["meaning", "plain"]
+__all__ = ["meaning"]
 
 
-def plain(kind: Any, ask: Operation) -> AnyOperation:
+def _plain(kind: Any, ask: Operation) -> AnyOperation:
     """The operation that a request is, without what the request says besides."""
     operation: AnyOperation = kind.model_construct(**{name: getattr(ask, name) for name in kind.model_fields})
     return operation
@@ -27,7 +27,7 @@ def meaning(ask: Wire) -> tuple[list[AnyOperation], OperationType | None]:
     """
     if isinstance(ask, Operation):
         kind = next(kind for kind in type(ask).__mro__ if kind in _KINDS)
-        return [plain(kind, ask)], None
+        return [_plain(kind, ask)], None
     match ask:
         case journal.Apply():
             return list(ask.operations), None

@@ -5,16 +5,13 @@ from __future__ import annotations
 __all__ = [
     "COMMITS",
     "TRANSACTIONS",
-    "UPLOADS",
     "checkpoint_root",
     "commit_root",
     "transaction_root",
-    "upload_root",
 ]
 
 COMMITS = "fs/"
 TRANSACTIONS = "fs/tx/"
-UPLOADS = "fs/up/"
 
 
 def commit_root(commit_id: str) -> str:
@@ -30,8 +27,3 @@ def checkpoint_root(sequence: int) -> str:
 def transaction_root(transaction: str) -> str:
     """Of the tree that an open transaction works on; it expires."""
     return TRANSACTIONS + transaction
-
-
-def upload_root(upload: str) -> str:
-    """Of a file that is on its way into the tree; it expires."""
-    return UPLOADS + upload

@@ -15,12 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ...schemas.errors import BusError, Busy, NotFound, TooLarge
-from ...schemas.journal import (
-    Changed,
-    EntryState,
-    OperationType,
-    TransactionInfo,
-)  # fmt: skip
+from ...schemas.journal import Changed, EntryState, OperationType, TransactionInfo
 from ...schemas.tree import MAX_OPERATIONS, AnyOperation, Outcome, Put, Truncate, Write
 from .chain import Position
 from .changes import Change, Ended
@@ -237,8 +232,7 @@ def _remember(
         transaction.operations.append(_lasting(operation, outcome))
         _depend(transaction, operation, outcome)
     transaction.counts.update({named: 1} if named else types_of(operations, outcomes))
-    for write in writes_of(operations, outcomes):
-        transaction.writes[write] = None
+    transaction.writes.update(dict.fromkeys(writes_of(operations, outcomes)))
 
 
 def _lasting(operation: AnyOperation, outcome: Outcome) -> AnyOperation:

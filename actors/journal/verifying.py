@@ -85,7 +85,7 @@ async def _stream(log: Log, trees: Trees, report: _Report, *, roots: bool) -> No
         try:
             sealed = unsealed(sequence, body)
             if position is not None:
-                sealed = position.next(sequence, body)
+                position.proven(sealed)
             position = sealed.position
         except InvalidContent as error:
             report.add(f"stream: {error.message}")

@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
+from cidbus.bus.log import Kept, LogState
 from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BusError, Conflict, NotFound
 from cidbus.schemas.tree import (
@@ -27,6 +27,7 @@ from cidbus.schemas.tree import (
     TreePatched,
     Write,
 )  # fmt: skip
+from cidbus.schemas.varint import encode_varint
 
 Files = dict[str, str]  # path → content; directories end with a slash
 
@@ -84,7 +85,7 @@ class MemoryTrees:
             raise NotFound("block", root)
         body = json.dumps([root, self.trees[root]]).encode()
         header = b"header"
-        yield bytes([len(header)]) + header + _varint(len(body))
+        yield bytes([len(header)]) + header + encode_varint(len(body))
         yield body
 
     async def restore(self, car: AsyncIterator[bytes]) -> int:
@@ -105,14 +106,6 @@ class MemoryTrees:
         for name, cid in sorted(self.names.items()):
             if name.startswith(prefix):
                 yield NamedRoot(name=name, cid=cid)
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    return bytes([*out, number])
 
 
 def _do(files: Files, operation: AnyOperation) -> Outcome:
@@ -149,21 +142,6 @@ def _do(files: Files, operation: AnyOperation) -> Outcome:
         case _:
             raise TypeError(operation)
     return Outcome(op=operation.op, path=path, created=created, cid=files.get(path))
-
-
-@dataclass(frozen=True)
-class Kept:
-    sequence: int
-    body: bytes
-    msg_id: str = ""
-
-
-@dataclass(frozen=True)
-class State:
-    first: int
-    last: int
-    messages: int
-    size_bytes: int
 
 
 class MemoryLog:
@@ -224,9 +202,9 @@ class MemoryLog:
         self.entries.clear()
         self.exists = False
 
-    async def state(self) -> State | None:
+    async def state(self) -> LogState | None:
         if not self.exists:
             return None
         first = min(self.entries, default=self.newest + 1)
         size = sum(len(kept.body) for kept in self.entries.values())
-        return State(first, self.newest, len(self.entries), size)
+        return LogState(first, self.newest, len(self.entries), size, created_at=0)

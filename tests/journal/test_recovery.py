@@ -40,7 +40,7 @@ class Node:
         self.head = Head(self.log)
         archive = Archive.open(self.folder / "archive")
         seen = LastSeen(self.folder)
-        recovery = Recovery(self.log, self.trees, self.head, archive, seen, Who("n" * 16))
+        recovery = Recovery(self.log, self.trees, self.head, lambda: archive, seen, Who("n" * 16))
         try:
             return await recovery.run(**options)
         finally:
@@ -233,7 +233,7 @@ async def test_a_process_that_lives_mends_a_stream_that_was_emptied_under_it(nod
     async with process(node.log, node.trees) as one:
         await one.head.fresh()
         archive, seen = Archive.open(node.folder / "archive"), LastSeen(node.folder)
-        recovery = Recovery(node.log, node.trees, one.head, archive, seen, Who("n" * 16))
+        recovery = Recovery(node.log, node.trees, one.head, lambda: archive, seen, Who("n" * 16))
 
         async def mend(_: str) -> None:
             await recovery.run()
@@ -259,7 +259,7 @@ async def test_a_process_that_is_behind_what_the_stream_still_has_does_not_take_
         one.head.reset(position)
         await node.log.purge(8)
         archive, seen = Archive.open(node.folder / "archive"), LastSeen(node.folder)
-        recovery = Recovery(node.log, node.trees, one.head, archive, seen, Who("n" * 16))
+        recovery = Recovery(node.log, node.trees, one.head, lambda: archive, seen, Who("n" * 16))
 
         async def mend(_: str) -> None:
             await recovery.run()
@@ -283,7 +283,7 @@ async def test_a_process_that_lives_notices_an_emptied_stream_when_it_writes(nod
     async with process(node.log, node.trees) as one:
         await one.head.fresh()
         archive, seen = Archive.open(node.folder / "archive"), LastSeen(node.folder)
-        recovery = Recovery(node.log, node.trees, one.head, archive, seen, Who("n" * 16))
+        recovery = Recovery(node.log, node.trees, one.head, lambda: archive, seen, Who("n" * 16))
 
         async def mend(_: str) -> None:
             await recovery.run()

@@ -8,12 +8,11 @@ collection finds the pins that are newer than its mark.
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain, islice, repeat, takewhile
+from itertools import chain, repeat
 from typing import TypeVar
 
 import orjson
@@ -21,6 +20,7 @@ import orjson
 from ....schemas.cid import CID, RAW
 from ....schemas.errors import Conflict, NotFound
 from ....schemas.ipfs import PinMode
+from .ends import due_ends, end_key, name_of_end
 from .index import PINS_VERSION, REMOVALS, Change, Index
 from .upkeep import Upkeep
 
@@ -29,9 +29,6 @@ Pairs = list[tuple[CID | None, CID]]
 
 # How often a walk that a collection has overtaken is made again before collections are kept away.
 FREE_WALKS = 3
-EXPIRE_BATCH = 500
-
-_TIME = struct.Struct(">d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +147,7 @@ class Pins:
         """Remove the pins whose end has come; returns them."""
         moment = self._upkeep.clock() if now is None else now
         removed: Sequence[PinRecord] = []
-        while due := _due(self._index, moment):
+        while due := due_ends(self._index, "expiry", moment):
             removed = [*removed, *await self._change(partial(_remove_due, due, moment))]
         return removed
 
@@ -207,14 +204,6 @@ def live_pins(index: Index, now: float, *, after_serial: int = -1) -> Iterator[P
             yield pin
 
 
-def _due(index: Index, now: float) -> list[bytes]:
-    """The first keys of `expiry` whose time has come."""
-    ended = takewhile(
-        lambda key: _TIME.unpack_from(key)[0] <= now, (key for key, _ in index.entries("expiry"))
-    )
-    return list(islice(ended, EXPIRE_BATCH))
-
-
 def pin_key(cid: CID) -> bytes:
     return bytes(cid.to_v1())
 
@@ -229,7 +218,7 @@ def restore_pin(change: Change, key: bytes, raw: bytes | None) -> None:
     change.put("pins", key, raw)
     change.set_counter(PINS_VERSION, max(pin.serial, change.counter(PINS_VERSION)))
     if pin.expires_at is not None:
-        change.put("expiry", _end_key(pin.expires_at, key), b"")
+        change.put("expiry", end_key(pin.expires_at, key), b"")
 
 
 # Inside a transaction
@@ -248,7 +237,7 @@ def write_pin(change: Change, pin: PinRecord, now: float) -> PinRecord:
     _forget_end(change, pin.key)
     change.keep("pins", pin.key, pin.to_bytes())
     if pin.expires_at is not None:
-        change.put("expiry", _end_key(pin.expires_at, pin.key), b"")
+        change.put("expiry", end_key(pin.expires_at, pin.key), b"")
     return pin
 
 
@@ -287,7 +276,7 @@ def _remove(change: Change, cid: CID, now: float) -> PinRecord:
 def _remove_due(due: list[bytes], now: float, change: Change) -> list[PinRecord]:
     removed = []
     for end in due:
-        raw = change.get("pins", end[_TIME.size :])
+        raw = change.get("pins", name_of_end(end))
         change.delete("expiry", end)
         if raw is not None and not (pin := PinRecord.from_bytes(raw)).is_live(now):
             _delete(change, pin)
@@ -315,8 +304,4 @@ def _delete(change: Change, pin: PinRecord) -> None:
 def _forget_end(change: Change, key: bytes) -> None:
     raw = change.get("pins", key)
     if raw is not None and (end := PinRecord.from_bytes(raw).expires_at) is not None:
-        change.delete("expiry", _end_key(end, key))
-
-
-def _end_key(expires_at: float, key: bytes) -> bytes:
-    return _TIME.pack(max(expires_at, 0.0)) + key
+        change.delete("expiry", end_key(end, key))

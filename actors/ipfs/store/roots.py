@@ -12,19 +12,16 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice, takewhile
 
 from ....schemas.cid import CID
+from .ends import due_ends, end_key, name_of_end
 from .index import PINS_VERSION, Change, Index
 from .upkeep import Upkeep
 
 __all__ = ["RootRecord", "Roots", "live_roots", "remove_root", "restore_root", "write_root"]
 
-EXPIRE_BATCH = 500
-
 _HEAD = struct.Struct(">Qd")
 _SERIAL = struct.Struct(">Q")
-_TIME = struct.Struct(">d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +97,7 @@ class Roots:
         """Remove the roots whose end has come; returns how many."""
         moment = self._upkeep.clock() if now is None else now
         removed = 0
-        while due := _due(self._index, moment):
+        while due := due_ends(self._index, "root_ends", moment):
             removed += await self._upkeep.committer.change(partial(_remove_due, due, moment))
         return removed
 
@@ -149,7 +146,7 @@ def restore_root(change: Change, key: bytes, raw: bytes | None) -> None:
 def _remember(change: Change, root: RootRecord) -> None:
     change.put("root_serials", _SERIAL.pack(root.serial), root.key)
     if root.expires_at is not None:
-        change.put("root_ends", _end_key(root.expires_at, root.key), b"")
+        change.put("root_ends", end_key(root.expires_at, root.key), b"")
 
 
 def _forget(change: Change, key: bytes) -> RootRecord | None:
@@ -160,29 +157,17 @@ def _forget(change: Change, key: bytes) -> RootRecord | None:
     old = RootRecord.from_bytes(key, raw)
     change.delete("root_serials", _SERIAL.pack(old.serial))
     if old.expires_at is not None:
-        change.delete("root_ends", _end_key(old.expires_at, key))
+        change.delete("root_ends", end_key(old.expires_at, key))
     return old
-
-
-def _due(index: Index, now: float) -> list[bytes]:
-    """The names whose time has come, as their keys of `root_ends`."""
-    ended = takewhile(
-        lambda key: _TIME.unpack_from(key)[0] <= now, (key for key, _ in index.entries("root_ends"))
-    )
-    return list(islice(ended, EXPIRE_BATCH))
 
 
 def _remove_due(due: list[bytes], now: float, change: Change) -> int:
     removed = 0
     for end in due:
-        name = end[_TIME.size :]
+        name = name_of_end(end)
         raw = change.get("roots", name)
         change.delete("root_ends", end)
         if raw is not None and not RootRecord.from_bytes(name, raw).is_live(now):
             remove_root(change, name.decode(), now)
             removed += 1
     return removed
-
-
-def _end_key(expires_at: float, name: bytes) -> bytes:
-    return _TIME.pack(max(expires_at, 0.0)) + name

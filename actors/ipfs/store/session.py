@@ -122,9 +122,10 @@ class Session:
 
         await self._committer.change(change)
 
-    def root(self, name: str, cid: CID, keep_s: float | None = None) -> RootRecord:
-        """A named root to commit; with `keep_s` it ends that many seconds from now."""
-        return RootRecord(name, cid, None if keep_s is None else self._clock() + keep_s)
+    def kept_as(self, name: str | None, cid: CID, keep_s: float | None = None) -> list[RootRecord]:
+        """The named root to commit, if there is a name; with `keep_s` it ends that many seconds from now."""
+        end = None if keep_s is None else self._clock() + keep_s
+        return [] if name is None else [RootRecord(name, cid, end)]
 
     def check(self) -> None:
         """Raises what befell any block of this session: StorageFull, for the most part."""

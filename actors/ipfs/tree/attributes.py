@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import floor
 from typing import NamedTuple
 
 from ....schemas.cid import CID, HASHES, RAW
 from ....schemas.ipfs import MAX_CHUNK_BYTES
+from ....schemas.tree import seconds_and_nanoseconds
 from ..blocks import BlockSink, BlockSource
 from ..codecs import dagpb
 from ..codecs.dagpb import Link
@@ -41,7 +41,7 @@ class Attributes(NamedTuple):
 
     def changed(self, mode: int | None, mtime_s: float | None) -> Attributes:
         """These, with what is given in place of what was."""
-        mtime = self.mtime if mtime_s is None else _seconds_and_nanoseconds(mtime_s)
+        mtime = self.mtime if mtime_s is None else seconds_and_nanoseconds(mtime_s)
         return Attributes(self.mode if mode is None else mode, mtime)
 
 
@@ -98,10 +98,3 @@ def _wrapped(cid: CID, block: bytes) -> tuple[UnixFS, Sequence[Link]]:
     if size <= MAX_CHUNK_BYTES:
         return UnixFS(unixfs.FILE, block, size), []
     return UnixFS(unixfs.FILE, b"", size, [size]), [Link(cid, "", size)]
-
-
-def _seconds_and_nanoseconds(time_s: float) -> tuple[int, int]:
-    # A float of today is exact to a quarter of a microsecond: more digits would be made up.
-    seconds = floor(time_s)
-    micros = round((time_s - seconds) * 1_000_000)
-    return (seconds + 1, 0) if micros == 1_000_000 else (seconds, micros * 1000)

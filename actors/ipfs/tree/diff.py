@@ -12,9 +12,9 @@ from ....schemas.errors import NotFound, TooLarge
 from ..codecs.dagpb import Link
 from ..unixfs import unixfs
 from ..unixfs.hamt import digits_of
-from ..unixfs.listing import links_of
+from ..unixfs.listing import links_of, name_of
 from .entries import Described, find
-from .listing import MAX_DEPTH, describe_link, name_of
+from .listing import MAX_DEPTH, describe_link
 from .nodes import Nodes, Opened
 
 __all__ = ["Change", "diff"]

@@ -20,7 +20,13 @@ from ..blocks import BlockSink
 from ..codecs import dagpb
 from ..codecs.dagpb import Edit, Link, Links, encode_link
 from ..unixfs import unixfs
-from ..unixfs.directory import DIRECTORY_DATA, estimated_bytes, estimated_data_bytes, store_shards
+from ..unixfs.directory import (
+    DIRECTORY_DATA,
+    estimated_bytes,
+    estimated_data_bytes,
+    is_sharded,
+    store_shards,
+)
 from ..unixfs.importer import Node
 from ..unixfs.profiles import Profile
 from ..unixfs.unixfs import UnixFS
@@ -102,7 +108,7 @@ class DirectoryEditor:
         # By no rule is the estimated size larger than the block.
         if edits is None or len(block) > profile.shard_above_bytes:
             entries = _merged(links, changes)
-            if _is_sharded(entries, data, profile):
+            if is_sharded(entries, profile, data):
                 return await self._shard(sink, entries, Attributes.of(node), profile)
             block = dagpb.encode(entries, data)
             below_bytes = sum(link.size for link in entries)
@@ -171,11 +177,6 @@ async def empty_directory(sink: BlockSink, profile: Profile) -> Node:
 
 def _plain_data(node: UnixFS) -> bytes:
     return unixfs.encode(UnixFS(unixfs.DIRECTORY, mode=node.mode, mtime=node.mtime))
-
-
-def _is_sharded(entries: list[Link], data: bytes, profile: Profile) -> bool:
-    estimated = sum(estimated_bytes(link, profile) for link in entries)
-    return estimated + estimated_data_bytes(data, profile) > profile.shard_above_bytes
 
 
 def _name(link: Link) -> str:

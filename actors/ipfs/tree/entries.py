@@ -9,11 +9,14 @@ from ....schemas.errors import BadRequest, Conflict, NotFound
 from ....schemas.ipfs import EntryType
 from ....schemas.paths import names_of
 from ..unixfs import unixfs
-from ..unixfs.unixfs import UnixFS
-from .attributes import Attributes
+from ..unixfs.importer import Node
+from ..unixfs.listing import type_of
+from .attributes import NO_ATTRIBUTES, Attributes
 from .nodes import Nodes
 
-__all__ = ["Described", "Entry", "describe", "find", "leads_out", "not_a_directory", "path_of"]
+__all__ = [
+    "Described", "Entry", "describe", "entry_in", "find", "leads_out", "not_a_directory", "path_of", "worded",
+]  # fmt: skip
 
 # As many as Linux follows (path_resolution(7)).
 MAX_SYMLINKS = 40
@@ -24,6 +27,10 @@ class Entry(NamedTuple):
 
     cid: CID
     dag_size_bytes: int
+
+    @staticmethod
+    def of(node: Node) -> Entry:
+        return Entry(node.cid, node.dag_size_bytes)
 
 
 class Described(NamedTuple):
@@ -41,12 +48,17 @@ class Described(NamedTuple):
     def is_directory(self) -> bool:
         return self.type == "directory"
 
+    @staticmethod
+    def file(entry: Entry, size_bytes: int) -> Described:
+        """A file of which nothing but its size is told."""
+        return Described(entry, "file", size_bytes, 0, NO_ATTRIBUTES, None)
+
 
 async def describe(nodes: Nodes, cid: CID, dag_size_bytes: int | None = None) -> Described:
     """What an entry is, from its root block; `dag_size_bytes` is what a link to it claims, if there is one.
     Raises as `Nodes.open` does."""
     if cid.codec == RAW and dag_size_bytes is not None:
-        return Described(Entry(cid, dag_size_bytes), "file", dag_size_bytes, 0, Attributes(), None)
+        return Described.file(Entry(cid, dag_size_bytes), dag_size_bytes)
     node, links, _ = await nodes.open(cid)
     if dag_size_bytes is None:
         dag_size_bytes = await nodes.dag_size(cid)
@@ -54,12 +66,6 @@ async def describe(nodes: Nodes, cid: CID, dag_size_bytes: int | None = None) ->
         Entry(cid, dag_size_bytes), type_of(node), 0 if node.is_directory else node.size_bytes, len(links),
         Attributes.of(node), node.data.decode("utf-8", "replace") if node.type == unixfs.SYMLINK else None,
     )  # fmt: skip
-
-
-def type_of(node: UnixFS) -> EntryType:
-    if node.is_directory:
-        return "directory"
-    return "symlink" if node.type == unixfs.SYMLINK else "file"
 
 
 async def find(nodes: Nodes, root: CID, path: str, *, follow: bool = False) -> tuple[str, Described]:
@@ -121,13 +127,19 @@ class _Walk:
         return BadRequest("path", f"a link at or below {path_of(names)} leads out of the tree")
 
     async def _step(self, here: Entry, above: list[str], name: str) -> Entry:
-        node = (await self._nodes.open(here.cid)).node
-        if not node.is_directory:
-            raise not_a_directory(path_of(above), type_of(node))
-        link = await self._nodes.find_link(here.cid, name)
-        if link is None:
+        found = await entry_in(self._nodes, here.cid, above, name)
+        if found is None:
             raise NotFound("path", self._path)
-        return Entry(link.cid, link.size)
+        return found
+
+
+async def entry_in(nodes: Nodes, cid: CID, path: list[str], name: str) -> Entry | None:
+    """The entry of that name in what stands at a path, or None; raises Conflict if that is no directory."""
+    node = (await nodes.open(cid)).node
+    if not node.is_directory:
+        raise not_a_directory(path_of(path), type_of(node))
+    link = await nodes.find_link(cid, name)
+    return None if link is None else Entry(link.cid, link.size)
 
 
 def leads_out(folder: list[str], target: str) -> bool:
@@ -145,5 +157,9 @@ def path_of(names: list[str]) -> str:
 
 
 def not_a_directory(path: str, found: EntryType) -> Conflict:
-    what = {"symlink": "symbolic link"}.get(found, found)
-    return Conflict(f"{path} is a {what}, not a directory", path=path, type=found)
+    return Conflict(f"{path} is a {worded(found)}, not a directory", path=path, type=found)
+
+
+def worded(kind: EntryType) -> str:
+    """A type of entry as a sentence calls it."""
+    return "symbolic link" if kind == "symlink" else kind

@@ -183,7 +183,7 @@ class _Old:
     def _children(self, part: _Part, node: UnixFS, links: Links, start: int, end: int) -> list[_Part]:
         """The children that hold some of those bytes, the first one last; none if the part is a leaf, or if
         the profile would make others."""
-        if part.height == 0 or not self._is_laid_out(node.block_sizes, node, part):
+        if part.height == 0 or not self._is_laid_out(node, part):
             return []
         height = part.height - 1
         full = self._full_bytes(height)
@@ -197,8 +197,8 @@ class _Old:
         children.reverse()
         return children
 
-    def _is_laid_out(self, sizes: list[int] | tuple[int, ...], node: UnixFS, part: _Part) -> bool:
-        full = self._full_bytes(part.height - 1)
+    def _is_laid_out(self, node: UnixFS, part: _Part) -> bool:
+        full, sizes = self._full_bytes(part.height - 1), node.block_sizes
         return (
             node.is_file
             and not node.data

@@ -12,15 +12,13 @@ from cachetools import LRUCache
 from ....schemas.cid import CID
 from ....schemas.errors import CorruptBlock, InvalidContent, NotFound, NotSupported, TooLarge, Unavailable
 from ....schemas.ipfs import EntryType
-from ..blocks import BlockSource
 from ..codecs.dagpb import Link
-from ..unixfs.listing import links_of
-from .attributes import Attributes
+from ..unixfs.listing import links_of, name_of
 from .entries import Described, Entry, describe
 from .nodes import Nodes
 from .pattern import Pattern, States
 
-__all__ = ["MAX_DEPTH", "describe_link", "entries_below", "name_of"]
+__all__ = ["MAX_DEPTH", "describe_link", "entries_below"]
 
 # Deeper than any path can be said; a tree may be, since directories can be moved into each other.
 MAX_DEPTH = 512
@@ -73,7 +71,7 @@ async def entries_below(
     """
     pattern = Pattern("**" if glob is None else glob)
     levels = math.inf if max_depth is None else max_depth
-    stack = [_Open(top, path.rstrip("/"), _links(nodes, top), pattern.start)]
+    stack = [_Open(top, path.rstrip("/"), links_of(nodes, top), pattern.start)]
     fruitless = _Fruitless()
     turn = 0
     try:
@@ -104,20 +102,10 @@ async def entries_below(
             if len(stack) < levels:
                 if len(stack) == MAX_DEPTH:
                     raise TooLarge("path", limit=MAX_DEPTH, unit="directories deep")
-                stack.append(_Open(link.cid, below, _links(nodes, link.cid), states))
+                stack.append(_Open(link.cid, below, links_of(nodes, link.cid), states))
     finally:
         for opened in stack:
             await opened.links.aclose()
-
-
-async def _links(source: BlockSource, cid: CID) -> AsyncGenerator[Link, None]:
-    async for link in links_of(source, cid):
-        yield link
-
-
-def name_of(link: Link) -> str:
-    """The name of an entry, with U+FFFD for what is not UTF-8 in it."""
-    return link.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 async def describe_link(nodes: Nodes, link: Link) -> Described:
@@ -125,4 +113,4 @@ async def describe_link(nodes: Nodes, link: Link) -> Described:
     try:
         return await describe(nodes, link.cid, link.size)
     except (NotFound, CorruptBlock, Unavailable, InvalidContent, NotSupported):
-        return Described(Entry(link.cid, link.size), "file", link.size, 0, Attributes(), None)
+        return Described.file(Entry(link.cid, link.size), link.size)

@@ -18,6 +18,7 @@ from ..unixfs import unixfs
 from ..unixfs.hamt import Shard
 from ..unixfs.reader import load, node_of
 from ..unixfs.unixfs import UnixFS
+from .attributes import dag_size
 
 __all__ = ["Nodes", "Opened"]
 
@@ -75,7 +76,7 @@ class Nodes:
         known = self._dag_sizes.get(cid)
         if known is None:
             _, links, block = await self.open(cid)
-            known = self._dag_sizes[cid] = len(block) + sum(link.size for link in links)
+            known = self._dag_sizes[cid] = dag_size(block, links)
         return known
 
     def remember_dag_size(self, cid: CID, dag_size_bytes: int) -> None:

@@ -25,13 +25,11 @@ from ....schemas.tree import (
 from ..unixfs.directory import build_symlink
 from ..unixfs.importer import Node, import_bytes
 from .attributes import Attributes, with_attributes
-from .entries import Described, Entry, describe, leads_out, path_of
+from .entries import Described, Entry, describe, leads_out, path_of, worded
 from .files import write_file
 from .overlay import Folder, Overlay
 
 __all__ = ["Operations"]
-
-_NAMED = {"symlink": "symbolic link"}
 
 
 class Operations:
@@ -112,7 +110,7 @@ class Operations:
         offset = None if ask.append else ask.offset
         is_whole = ask.truncate and offset == 0 and (old is None or old.attributes == Attributes())
         node = await self._stored(content, None if is_whole else old, offset=offset, truncate=ask.truncate)
-        entry = Entry(node.cid, node.dag_size_bytes)
+        entry = Entry.of(node)
         if ask.mode is not None or ask.mtime is not None:
             before = Attributes() if old is None else old.attributes
             entry = await self._dressed(entry.cid, before.changed(ask.mode, ask.mtime))
@@ -123,14 +121,14 @@ class Operations:
         old = await self._file(names, create=False)
         assert old is not None
         node = await self._stored(b"", old, size_bytes=ask.size_bytes)
-        return await self._placed_file(ask, names, Entry(node.cid, node.dag_size_bytes), node.size_bytes, old)
+        return await self._placed_file(ask, names, Entry.of(node), node.size_bytes, old)
 
     async def _symlink(self, ask: Symlink) -> Outcome:
         names = _not_the_root(ask.path)
         if leads_out(names[:-1], ask.target):
             raise BadRequest("target", f"{ask.target!r} leads out of the tree")
         node = await build_symlink(ask.target, self._overlay.sink, self._overlay.profile)
-        entry = Entry(node.cid, node.dag_size_bytes)
+        entry = Entry.of(node)
         await self._place(names, entry, parents=ask.parents, overwrite=False)
         found = Described(entry, "symlink", node.size_bytes, 0, Attributes(), ask.target)
         return _outcome(ask, ask.path, found, created=True)
@@ -209,8 +207,7 @@ class Operations:
         *, parents: bool = False,
     ) -> Outcome:  # fmt: skip
         self._overlay.set(await self._overlay.folder(names[:-1], make=parents), names[-1], entry)
-        found = Described(entry, "file", size_bytes, 0, Attributes(), None)
-        return _outcome(ask, ask.path, found, created=old is None)
+        return _outcome(ask, ask.path, Described.file(entry, size_bytes), created=old is None)
 
     async def _file(self, names: list[str], *, create: bool) -> Described | None:
         """The file at a path, or None if there is nothing and it may be made."""
@@ -221,8 +218,8 @@ class Operations:
             raise NotFound("path", path_of(names))
         found = await self._overlay.describe(standing)
         if found.type != "file":
-            what = _NAMED.get(found.type, found.type)
-            raise Conflict(f"{path_of(names)} is a {what}, not a file", path=path_of(names), type=found.type)
+            path = path_of(names)
+            raise Conflict(f"{path} is a {worded(found.type)}, not a file", path=path, type=found.type)
         return found
 
     async def _stored(self, content: bytes, old: Described | None, **how: Any) -> Node:
@@ -242,12 +239,12 @@ class Operations:
 
     async def _empty_file(self) -> Described:
         node = await self._stored(b"", None)
-        return Described(Entry(node.cid, node.dag_size_bytes), "file", 0, 0, Attributes(), None)
+        return Described.file(Entry.of(node), 0)
 
     async def _dressed(self, cid: CID, attributes: Attributes) -> Entry:
         overlay = self._overlay
         node = await with_attributes(overlay.nodes, overlay.sink, cid, attributes, overlay.profile)
-        return Entry(node.cid, node.dag_size_bytes)
+        return Entry.of(node)
 
 
 _DOES: dict[type, Callable[[Operations, Any], Awaitable[Outcome]]] = {
@@ -275,8 +272,8 @@ def _not_the_root(path: str, field: str = "path") -> list[str]:
 
 
 def _exists(path: str, found: Described) -> Conflict:
-    what = _NAMED.get(found.type, found.type)
-    return Conflict(f"{path} exists: it is a {what}", path=path, type=found.type, cid=_cid(found))
+    message = f"{path} exists: it is a {worded(found.type)}"
+    return Conflict(message, path=path, type=found.type, cid=_cid(found))
 
 
 def _cid(found: Described) -> str:

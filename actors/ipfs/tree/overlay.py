@@ -17,7 +17,7 @@ from ..codecs.dagpb import Link
 from ..unixfs.profiles import Profile
 from .attributes import Attributes, with_attributes
 from .directory import DirectoryEditor, empty_directory
-from .entries import Described, Entry, describe, not_a_directory, path_of, type_of
+from .entries import Described, Entry, describe, entry_in, not_a_directory, path_of
 
 __all__ = ["Folder", "Overlay"]
 
@@ -54,7 +54,7 @@ class Overlay:
         """A new directory, which stands nowhere yet."""
         if self._empty is None:
             node = await empty_directory(self.sink, self.profile)
-            self._empty = Entry(node.cid, node.dag_size_bytes)
+            self._empty = Entry.of(node)
         return Folder(self._empty)
 
     # ---- looking ----------------------------------------------------------------------------------------
@@ -95,11 +95,7 @@ class Overlay:
             if name in here.changes:
                 return here.changes[name]
             here = here.stored
-        node = (await self.nodes.open(here.cid)).node
-        if not node.is_directory:
-            raise not_a_directory(path_of(above), type_of(node))
-        link = await self.nodes.find_link(here.cid, name)
-        return None if link is None else Entry(link.cid, link.size)
+        return await entry_in(self.nodes, here.cid, above, name)
 
     async def _opened_folder(self, entry: Entry | None, path: list[str]) -> Folder:
         if entry is None:
@@ -133,7 +129,7 @@ class Overlay:
         cid = folder.stored.cid
         attributes = change(Attributes.of((await self.nodes.open(cid)).node))
         made = await with_attributes(self.nodes, self.sink, cid, attributes, self.profile)
-        self._replace(folder, Entry(made.cid, made.dag_size_bytes), folder.changes)
+        self._replace(folder, Entry.of(made), folder.changes)
 
     def keep(self) -> None:
         """What was done so far stays."""
@@ -167,7 +163,7 @@ class Overlay:
             made = await self._editor.edit(
                 self.sink, cid, changes, self.profile, dag_size_bytes=dag_size_bytes
             )
-            self._replace(standing, Entry(made.cid, made.dag_size_bytes), {})
+            self._replace(standing, Entry.of(made), {})
         return standing.stored
 
     def _replace(self, folder: Folder, stored: Entry, changes: dict[str, Standing | None]) -> None:

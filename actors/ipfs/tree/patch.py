@@ -67,7 +67,7 @@ async def patch(
 async def _base(editor: DirectoryEditor, sink: BlockSink, root: CID | None, profile: Profile) -> Entry:
     if root is None:
         node = await empty_directory(sink, profile)
-        return Entry(node.cid, node.dag_size_bytes)
+        return Entry.of(node)
     if not (await editor.nodes.open(root)).node.is_directory:
         raise BadRequest("root", f"{root} is not a directory")
     return Entry(root, await editor.nodes.dag_size(root))

@@ -10,14 +10,12 @@ from typing import NamedTuple
 
 from ....schemas.cid import CID, RAW
 from ....schemas.errors import TooLarge
-from ..blocks import BlockSource
 from ..car.trail import Trail
-from ..codecs.dagpb import Link, Links
+from ..codecs.dagpb import Link
 from ..store.diskset import DiskSet
 from ..unixfs import unixfs
 from ..unixfs.listing import links_below
 from ..unixfs.reader import load, node_of
-from ..unixfs.unixfs import UnixFS
 from .listing import MAX_DEPTH
 from .nodes import Nodes
 
@@ -120,7 +118,7 @@ class _Walk:
         if len(stack) == MAX_DEPTH:
             raise TooLarge("path", limit=MAX_DEPTH, unit="directories deep")
         trail = Trail(self._nodes)
-        stack.append(_Open(cid, _entries(trail, cid, node, links), trail, Counts(directories=1)))
+        stack.append(_Open(cid, links_below(trail, cid, node, links), trail, Counts(directories=1)))
         return None
 
     def _remember(self, done: _Open) -> None:
@@ -156,8 +154,3 @@ class _Walk:
         self._turn += 1
         if self._turn % BLOCKS_PER_TURN == 0:
             await asyncio.sleep(0)
-
-
-async def _entries(source: BlockSource, cid: CID, node: UnixFS, links: Links) -> AsyncGenerator[Link, None]:
-    async for link in links_below(source, cid, node, links):
-        yield link

@@ -177,7 +177,7 @@ class Adding:
         if not ask.only_hash:
             kept = (roots or [root]) if pinned else []
             pins = [PinRecord(node.cid, "recursive", ask.pin_name) for node in kept]
-            named = [] if ask.keep is None else [self._commit_to.root(ask.keep, root.cid, ask.keep_s)]
+            named = self._commit_to.kept_as(ask.keep, root.cid, ask.keep_s)
             await self._commit_to.commit(pins, roots=named)
         return Added(
             cid=str(root.cid),

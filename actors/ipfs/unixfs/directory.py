@@ -15,7 +15,10 @@ from .importer import Node
 from .profiles import Profile
 from .unixfs import UnixFS, symlink_block
 
-__all__ = ["build_directory", "build_symlink", "estimated_bytes", "estimated_data_bytes", "store_shards"]
+__all__ = [
+    "build_directory", "build_symlink", "estimated_bytes", "estimated_data_bytes", "is_sharded",
+    "store_shards",
+]  # fmt: skip
 
 DIRECTORY_DATA = unixfs.encode(UnixFS(unixfs.DIRECTORY))
 # The event loop gets a turn after this many shards: a directory of a million names is seconds of work.
@@ -54,10 +57,10 @@ async def build_symlink(target: str | bytes, sink: BlockSink, profile: Profile) 
     return Node(cid, len(target), len(block))
 
 
-def is_sharded(links: Iterable[Link], profile: Profile) -> bool:
-    """Whether the profile shards a directory of these links."""
+def is_sharded(links: Iterable[Link], profile: Profile, data: bytes = DIRECTORY_DATA) -> bool:
+    """Whether the profile shards a directory of these links, whose node has this data."""
     estimated = sum(estimated_bytes(link, profile) for link in links)
-    return estimated + estimated_data_bytes(DIRECTORY_DATA, profile) > profile.shard_above_bytes
+    return estimated + estimated_data_bytes(data, profile) > profile.shard_above_bytes
 
 
 def estimated_bytes(link: Link, profile: Profile) -> int:

@@ -6,7 +6,7 @@ on the way so that a hostile one ends in InvalidContent and never in a walk with
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import NamedTuple
 
 from ....schemas.cid import CID, DAG_PB, RAW
@@ -20,7 +20,7 @@ from .hamt import Place, Shard
 from .reader import load
 from .unixfs import UnixFS, decode_node
 
-__all__ = ["Entry", "lookup", "ls", "stat", "links_of", "links_below"]
+__all__ = ["Entry", "links_below", "links_of", "lookup", "ls", "name_of", "stat", "type_of"]
 
 
 class Entry(NamedTuple):
@@ -46,7 +46,7 @@ async def ls(source: BlockSource, cid: CID, *, details: bool = True) -> AsyncIte
         yield await _describe(source, link, details)
 
 
-async def links_of(source: BlockSource, cid: CID) -> AsyncIterator[Link]:
+async def links_of(source: BlockSource, cid: CID) -> AsyncGenerator[Link, None]:
     """A directory's entries as links, sharded or not; raises as `ls` does."""
     node, links = await _open(source, cid)
     if node is None or not node.is_directory:
@@ -55,7 +55,9 @@ async def links_of(source: BlockSource, cid: CID) -> AsyncIterator[Link]:
         yield link
 
 
-async def links_below(source: BlockSource, cid: CID, node: UnixFS, links: Links) -> AsyncIterator[Link]:
+async def links_below(
+    source: BlockSource, cid: CID, node: UnixFS, links: Links
+) -> AsyncGenerator[Link, None]:
     """The entries of a directory whose root node has been read."""
     if node.type == unixfs.DIRECTORY:
         for link in links:
@@ -85,7 +87,7 @@ async def stat(source: BlockSource, cid: CID) -> Stat:
         target = node.data.decode("utf-8", "replace")
     return Stat(
         cid=str(cid),
-        type="block" if node is None else _type(node),
+        type="block" if node is None else type_of(node),
         size_bytes=node.size_bytes if node is not None and not node.is_directory else len(block),
         dag_size_bytes=len(block) + sum(link.size for link in links),
         links=len(links),
@@ -132,7 +134,7 @@ async def _open(source: BlockSource, cid: CID) -> tuple[UnixFS | None, Links]:
 
 
 async def _describe(source: BlockSource, link: Link, details: bool) -> Entry:
-    name = link.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    name = name_of(link)
     if details and link.cid.codec == DAG_PB:
         try:
             node = _unixfs(await load(source, link.cid), link.cid)
@@ -140,7 +142,7 @@ async def _describe(source: BlockSource, link: Link, details: bool) -> Entry:
             node = None
         if node is not None:
             size = link.size if node.is_directory else node.size_bytes
-            return Entry(name, link.cid, _type(node), size, link.size)
+            return Entry(name, link.cid, type_of(node), size, link.size)
     return Entry(name, link.cid, "file", link.size, link.size)
 
 
@@ -157,7 +159,12 @@ def _unixfs(block: bytes, cid: CID) -> UnixFS | None:
     return None if node.type == unixfs.METADATA else node
 
 
-def _type(node: UnixFS) -> EntryType:
+def name_of(link: Link) -> str:
+    """The name of an entry, with U+FFFD for what is not UTF-8 in it."""
+    return link.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def type_of(node: UnixFS) -> EntryType:
     if node.is_directory:
         return "directory"
     return "symlink" if node.type == unixfs.SYMLINK else "file"

@@ -8,11 +8,11 @@ whatever happens. One append runs at a time for each upload, over all processes 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 from ....schemas.errors import Busy, Conflict, NotFound
@@ -31,6 +31,8 @@ __all__ = ["Uploads"]
 SILENT_S = 3.0
 MAX_UPLOADS = 100_000
 EXPIRE_BATCH = 500
+# The event loop gets a turn after so many are looked at.
+RECORDS_PER_TURN = 1000
 
 
 class Uploads:
@@ -140,18 +142,24 @@ class Uploads:
     async def expire_due(self) -> int:
         """Forget uploads whose time has come and that nobody is appending to; returns how many."""
         forgotten = 0
-        for record in list(islice(self._due(), EXPIRE_BATCH)):
+        for record in await self._due():
             if await self._forget(record):
                 forgotten += 1
                 await self._news.turn(record, "expired")
         return forgotten
 
-    def _due(self) -> Iterator[UploadRecord]:
-        now = self._clock()
-        for _, raw in self._records.items():
+    async def _due(self) -> Sequence[UploadRecord]:
+        """Some of those; all records are looked at for them, which may be many."""
+        now, due = self._clock(), []
+        for number, (_, raw) in enumerate(self._records.items(), 1):
             record = UploadRecord.from_bytes(raw)
             if not record.is_live(now) and record.id not in self._running:
-                yield record
+                due.append(record)
+            if len(due) == EXPIRE_BATCH:
+                break
+            if number % RECORDS_PER_TURN == 0:
+                await asyncio.sleep(0)
+        return due
 
     # ---- one after the other ----------------------------------------------------------------------------
 

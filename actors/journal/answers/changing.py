@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterator
 from typing import TypeVar
 
@@ -14,18 +13,17 @@ from ....bus import handles
 from ....schemas import ipfs, journal, subjects, tree
 from ....schemas.errors import BadRequest, Conflict, NotFound, Unavailable
 from ....schemas.journal import Changed, Changing, OperationType
+from ....schemas.keeping import KEPT_S, new_keep
 from ....schemas.rows import Request
 from ....schemas.tree import AnyOperation, Put, Remove
 from ..changes import Change
 from ..requests import meaning
-from ..root_names import upload_root
 from .parts import Parts, gone_if_unheard
 
 __all__ = ["ChangeRows"]
 
 A = TypeVar("A", bound=Changing)
 
-UPLOAD_KEPT_S = 3600.0
 # How often a write is made anew when others write the same file meanwhile.
 WRITE_TRIES = 20
 
@@ -64,8 +62,8 @@ class ChangeRows(Parts):
 
     async def _do(self, row: Request[A, Changed], ask: A) -> Changed:
         place = self.elsewhere(ask.transaction)
-        if place is not None and ask.transaction is not None:
-            return await self.ask_at(place, row, ask, ask.transaction)
+        if place is not None:
+            return await self.ask_at(place, row, ask)
         operations, named = meaning(ask)
         release = ask.release if isinstance(ask, journal.PutContent) else None
         return await self.change(ask, operations, named, release=release)
@@ -136,8 +134,8 @@ class ChangeRows(Parts):
     async def restore(self, ask: journal.Restore) -> Changed:
         """Raises NotFound if nothing stood at the path then."""
         place = self.elsewhere(ask.transaction)
-        if place is not None and ask.transaction is not None:
-            return await self.ask_at(place, subjects.FS_RESTORE, ask, ask.transaction)
+        if place is not None:
+            return await self.ask_at(place, subjects.FS_RESTORE, ask)
         root, _ = await self.root_at(ask.at)
         if ask.path != "/":
             entry = await self.trees.stat(tree.TreeLookup(root=root, path=ask.path))
@@ -158,7 +156,7 @@ class ChangeRows(Parts):
     async def write(self, ask: journal.WriteFile, content: AsyncIterator[bytes]) -> Changed:
         """Bytes that come as a stream are written beside the tree first, and then placed in it."""
         place = self.elsewhere(ask.transaction)
-        if place is not None and ask.transaction is not None:
+        if place is not None:
             try:
                 return await self.bus.upload(
                     subjects.FS_WRITE, ask, content if ask.inline is None else None, at=place
@@ -173,7 +171,7 @@ class ChangeRows(Parts):
     async def _write_stream(self, ask: journal.WriteFile, content: AsyncIterator[bytes]) -> Changed:
         """Write a stream into the file that stands at the path; if another write was faster, write the same
         bytes, which are content by then, into what that has left."""
-        name = upload_root(secrets.token_hex(12))
+        name = new_keep()
         base = await self._file_now(ask)
         written = await self._file_write(ask, base, content, name)
         offset = self._offset(ask, base)
@@ -238,7 +236,7 @@ class ChangeRows(Parts):
             offset=self._offset(ask, base),
             truncate=ask.truncate,
             keep=name,
-            keep_s=UPLOAD_KEPT_S,
+            keep_s=KEPT_S,
         )
         return await self.bus.upload(subjects.FILE_WRITE, write, content)
 

@@ -17,9 +17,8 @@ from ..archive.archiver import Archiver
 from ..archive.folder import Archive
 from ..chain import unsealed
 from ..changes import Change
-from ..effects import paths_told
 from ..verifying import verified
-from .parts import counted
+from .parts import counted, is_unheard, paths_of
 from .reading import ReadRows
 
 __all__ = ["KeepRows"]
@@ -127,12 +126,10 @@ class KeepRows(ReadRows):
         Conflict for the archive of another journal; then all stays as it was."""
         path = self._settings.archive_path(ask.journal_base_path, self._folder)
         await self.reload()
-        place = self._writer_elsewhere()
-        if place is not None:
-            answer = await self._at_writer(place, subjects.JOURNAL_ENABLE, ask)
-            if answer is not None:
-                await self.reload()
-                return answer
+        answer = await self._at_writer(subjects.JOURNAL_ENABLE, ask)
+        if answer is not None:
+            await self.reload()
+            return answer
         archive = await asyncio.to_thread(Archive.open, path)
         if self.archive is None or archive.path != self.archive.path:
             await self._move_to(archive)
@@ -155,12 +152,11 @@ class KeepRows(ReadRows):
         old, self.archive = self.archive, archive
         new = self.new_archiver()
         try:
-            self.recovery.archive = archive
             if not archive.is_empty():
                 await self._adopt(archive, new)
         except BaseException:
             archive.close()
-            self.archive = self.recovery.archive = old
+            self.archive = old
             raise
         await self.stop_archiver()
         if old is not None:
@@ -179,11 +175,9 @@ class KeepRows(ReadRows):
     async def checkpoint(self, ask: journal.CheckpointRequest) -> journal.Checkpoint:
         """Raises NotSupported while there is no archive, StorageFull if the disk has no room."""
         await self.reload()
-        place = self._writer_elsewhere()
-        if place is not None:
-            answer = await self._at_writer(place, subjects.JOURNAL_CHECKPOINT, ask)
-            if answer is not None:
-                return answer
+        answer = await self._at_writer(subjects.JOURNAL_CHECKPOINT, ask)
+        if answer is not None:
+            return answer
         return (await self._archiver_or_raise().checkpoint(whole=ask.whole)).told()
 
     @handles(subjects.JOURNAL_CHECKPOINTS)
@@ -204,12 +198,15 @@ class KeepRows(ReadRows):
             return None
         return self.archive.writer()
 
-    async def _at_writer(self, place: str, row: Request[A, R], ask: A) -> R | None:
-        """The answer of the process that writes the archive, None if it is gone meanwhile."""
+    async def _at_writer(self, row: Request[A, R], ask: A) -> R | None:
+        """The answer of the other process that writes the archive, None if there is none (any more)."""
+        place = self._writer_elsewhere()
+        if place is None:
+            return None
         try:
             return await self.bus.request(row, ask, at=place)
         except Unavailable as error:
-            if error.details.get("field") != "subject":
+            if not is_unheard(error):
                 raise
             return None
 
@@ -273,7 +270,7 @@ def _told(record: journal.Record) -> Entry:
         node=record.node,
         instance=record.instance,
         operations=counted(record),
-        paths=paths_told(write for change in record.changes for write in change.writes),
+        paths=paths_of(record),
         changes=len(record.changes),
         error=errors[0] if errors else None,
     )

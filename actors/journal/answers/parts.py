@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from ....bus import Actor
 from ....bus.log import Log
 from ....schemas import journal, subjects
 from ....schemas.errors import BadRequest, BusError, NotFound, Unavailable
-from ....schemas.journal import EnableJournaling, Recovered
+from ....schemas.journal import Changing, EnableJournaling, End, Recovered, Seen
 from ....schemas.rows import Request
 from ....schemas.wire import Wire
 from ..archive.archiver import Archiver, Retention
@@ -31,11 +32,11 @@ from ..settings import JournalSettings
 from ..transactions import Transactions, gone, instance_of
 from .trees import BusTrees
 
-__all__ = ["Parts", "counted", "gone_if_unheard"]
+__all__ = ["Parts", "counted", "gone_if_unheard", "is_unheard", "paths_of"]
 
 logger = logging.getLogger(__name__)
 
-A = TypeVar("A", bound=Wire)
+A = TypeVar("A", bound=Changing | Seen | End)
 R = TypeVar("R", bound=Wire)
 
 TEND_EVERY_S = 5.0
@@ -74,7 +75,7 @@ class Parts(Actor):
         self.past = Past(self.log, self.trees, self.head, lambda: self.archive)
         who = Who(self.instance, self.node or self.bus.node)
         self.archive, self.archive_problem = self._open_archive()
-        self.recovery = Recovery(self.log, self.trees, self.head, self.archive, self.seen, who)
+        self.recovery = Recovery(self.log, self.trees, self.head, lambda: self.archive, self.seen, who)
         self.committer = Committer(self.log, self.trees, self.head, who, self.seen.note, self._told_commit)
         limit = self._settings.max_transactions
         self.transactions = Transactions(self.instance, self.trees, self.committer, limit=limit)
@@ -177,7 +178,6 @@ class Parts(Actor):
         if self.archive is not None:
             self.archive.close()
         self.archive, self.archive_problem = self._open_archive()
-        self.recovery.archive = self.archive
         self.archiver = self.new_archiver() if self.archive is not None else None
         self.start_archiver()
 
@@ -187,7 +187,7 @@ class Parts(Actor):
         """Find the newest state that can be proven, and begin there; raises as `Recovery.run` does."""
         async with self._recovering:
             recovered = await self.recovery.run(auto=auto, lossy=lossy)
-            self.recovered, self.recovered_at = recovered, self.now()
+            self.recovered, self.recovered_at = recovered, time.time()
             with contextlib.suppress(NotFound):
                 self.seen.note(await self.head.entry(self.head.position.sequence))
         if recovered.source in ("archive", "checkpoint"):
@@ -200,7 +200,7 @@ class Parts(Actor):
             sequence=recovered.sequence,
             source=recovered.source,
             node=self.bus.node,
-            at=self.now(),
+            at=time.time(),
         )
         await self._publish(subjects.RECOVERED, event)
 
@@ -233,7 +233,7 @@ class Parts(Actor):
             sequence=record.sequence,
             before=record.before,
             root=record.root,
-            paths=paths_told(write for change in record.changes for write in change.writes),
+            paths=paths_of(record),
             operations=counted(record),
             node=record.node,
             at=record.at,
@@ -264,27 +264,32 @@ class Parts(Actor):
             return None
         return instance_of(transaction)
 
-    async def ask_at(self, place: str, row: Request[A, R], ask: A, transaction: str) -> R:
+    async def ask_at(self, place: str, row: Request[A, R], ask: A) -> R:
         """Let the process answer in which a transaction is open; raises NotFound if it has ended."""
         try:
             return await self.bus.request(row, ask, at=place)
         except Unavailable as error:
-            raise gone_if_unheard(error, transaction) from None
-
-    @staticmethod
-    def now() -> float:
-        return time.time()
+            raise gone_if_unheard(error, ask.transaction) from None
 
 
-def gone_if_unheard(error: Unavailable, transaction: str) -> NotFound | Unavailable:
-    return gone(transaction) if error.details.get("field") == "subject" else error
+def is_unheard(error: Unavailable) -> bool:
+    """Whether there is no such process (any more), not merely one that does not answer."""
+    return error.details.get("field") == "subject"
+
+
+def gone_if_unheard(error: Unavailable, transaction: str | None) -> NotFound | Unavailable:
+    return gone(transaction) if transaction is not None and is_unheard(error) else error
 
 
 def counted(record: journal.Record) -> dict[str, int]:
     """The operations of an entry by type, of what was completed."""
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for change in record.changes:
         if change.status == "completed":
-            for kind, number in change.operations.items():
-                counts[kind] = counts.get(kind, 0) + number
-    return counts
+            counts.update(change.operations)
+    return dict(counts)
+
+
+def paths_of(record: journal.Record) -> list[str]:
+    """The paths that an entry has changed, at most 100 of them."""
+    return paths_told(write for change in record.changes for write in change.writes)

@@ -6,11 +6,11 @@ whether it has a newer entry than the one that is known: 0.4 ms, which reads tha
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from ....bus import handles, items_of
+from ....bus import IncomingStream, handles, items_of
 from ....schemas import ipfs, journal, subjects, tree
 from ....schemas.errors import NotFound, Unavailable
 from ....schemas.journal import Exported, ListHead, PathStat, Seen
@@ -25,7 +25,7 @@ __all__ = ["ReadRows"]
 
 A = TypeVar("A", bound=Seen)
 H = TypeVar("H", bound=Wire)
-M = TypeVar("M", bound=Wire)
+L = TypeVar("L", journal.ListPath, journal.FindPath)
 
 
 class ReadRows(TransactionRows):
@@ -57,8 +57,8 @@ class ReadRows(TransactionRows):
         """In a transaction a directory's own CID and sizes are not watched, only that it is there: what is
         below it is read by `ls`, `find` or `du`."""
         place = self.elsewhere(ask.transaction)
-        if place is not None and ask.transaction is not None:
-            return await self.ask_at(place, subjects.FS_STAT, ask, ask.transaction)
+        if place is not None:
+            return await self.ask_at(place, subjects.FS_STAT, ask)
         entry, root, sequence = await self._look_up(ask, ask.path, ask.follow)
         return PathStat.model_construct(**dict(entry), root=root, sequence=sequence)
 
@@ -81,14 +81,12 @@ class ReadRows(TransactionRows):
         """Raises NotAFile for a directory, UnsatisfiableRange as `ipfs.cat` does."""
         place = self.elsewhere(ask.transaction)
         if place is not None:
-            parts = self._forwarded(place, subjects.FS_READ, ask)
-            async with aclosing(parts):
-                async for part in parts:
-                    yield part
-            return
-        entry, _, _ = await self._look_up(ask, ask.path, follow=True)
-        wanted = ipfs.CatRequest(cid=entry.cid, offset=ask.offset, length=ask.length)
-        async with await self.bus.open(subjects.CAT, wanted) as stream:
+            opened = self._opened(place, subjects.FS_READ, ask)
+        else:
+            entry, _, _ = await self._look_up(ask, ask.path, follow=True)
+            wanted = ipfs.CatRequest(cid=entry.cid, offset=ask.offset, length=ask.length)
+            opened = self.bus.open(subjects.CAT, wanted)
+        async with await opened as stream:
             if stream.head is not None:
                 yield stream.head
             async for chunk in stream:
@@ -98,55 +96,56 @@ class ReadRows(TransactionRows):
 
     @handles(subjects.FS_LS)
     async def ls(self, ask: journal.ListPath) -> AsyncIterator[ListHead | tree.TreeEntry]:
-        place = self.elsewhere(ask.transaction)
-        if place is not None:
-            parts = self._forwarded_items(place, subjects.FS_LS, ask)
-            async with aclosing(parts):
-                async for part in parts:
-                    yield part
-            return
-        self._note(ask, "subtree" if ask.recursive else "children", ask.path)
-        root, sequence = await self._state(ask)
-        depth = None if ask.recursive else 1
-        wanted = tree.TreeFind(root=root, path=ask.path, max_depth=depth, details=ask.details)
-        parts = self._listed(wanted, sequence)
-        async with aclosing(parts):
+        def wanted(root: str) -> tree.TreeFind:
+            depth = None if ask.recursive else 1
+            return tree.TreeFind(root=root, path=ask.path, max_depth=depth, details=ask.details)
+
+        kind: ReadKind = "subtree" if ask.recursive else "children"
+        async with aclosing(self._list(subjects.FS_LS, ask, kind, wanted)) as parts:
             async for part in parts:
                 yield part
 
     @handles(subjects.FS_FIND)
     async def find(self, ask: journal.FindPath) -> AsyncIterator[ListHead | tree.TreeEntry]:
-        place = self.elsewhere(ask.transaction)
-        if place is not None:
-            parts = self._forwarded_items(place, subjects.FS_FIND, ask)
-            async with aclosing(parts):
-                async for part in parts:
-                    yield part
-            return
-        self._note(ask, "subtree", ask.path)
-        root, sequence = await self._state(ask)
-        wanted = tree.TreeFind(
-            root=root, path=ask.path, glob=ask.glob, type=ask.type, max_depth=ask.max_depth, limit=ask.limit
-        )
-        parts = self._listed(wanted, sequence)
-        async with aclosing(parts):
+        def wanted(root: str) -> tree.TreeFind:
+            return tree.TreeFind(
+                root=root, path=ask.path, glob=ask.glob, type=ask.type, max_depth=ask.max_depth,
+                limit=ask.limit,
+            )  # fmt: skip
+
+        async with aclosing(self._list(subjects.FS_FIND, ask, "subtree", wanted)) as parts:
             async for part in parts:
                 yield part
 
-    async def _listed(
-        self, wanted: tree.TreeFind, sequence: int | None
+    async def _list(
+        self,
+        row: Stream[L, ListHead, tree.TreeEntry],
+        ask: L,
+        kind: ReadKind,
+        wanted: Callable[[str], tree.TreeFind],
     ) -> AsyncGenerator[ListHead | tree.TreeEntry, None]:
-        async with await self.bus.open(subjects.TREE_LS, wanted) as stream:
-            cid = stream.head.cid if stream.head is not None else wanted.root
-            yield ListHead(path=wanted.path, root=wanted.root, cid=cid, sequence=sequence)
+        """What is `wanted` of the tree that is asked about, by the process that has it."""
+        place = self.elsewhere(ask.transaction)
+        if place is not None:
+            async with await self._opened(place, row, ask) as stream:
+                if stream.head is not None:
+                    yield stream.head
+                async for entry in items_of(row, stream):
+                    yield entry
+            return
+        self._note(ask, kind, ask.path)
+        root, sequence = await self._state(ask)
+        async with await self.bus.open(subjects.TREE_LS, wanted(root)) as stream:
+            cid = stream.head.cid if stream.head is not None else root
+            yield ListHead(path=ask.path, root=root, cid=cid, sequence=sequence)
             async for entry in items_of(subjects.TREE_LS, stream):
                 yield entry
 
     @handles(subjects.FS_DU)
     async def du(self, ask: journal.UsePath) -> tree.Usage:
         place = self.elsewhere(ask.transaction)
-        if place is not None and ask.transaction is not None:
-            return await self.ask_at(place, subjects.FS_DU, ask, ask.transaction)
+        if place is not None:
+            return await self.ask_at(place, subjects.FS_DU, ask)
         self._note(ask, "subtree", ask.path)
         root, _ = await self._state(ask)
         return await self.bus.request(subjects.TREE_DU, tree.TreeUsage(root=root, path=ask.path))
@@ -164,8 +163,8 @@ class ReadRows(TransactionRows):
     @handles(subjects.FS_EXPORT)
     async def export(self, ask: journal.ExportPath) -> Exported:
         place = self.elsewhere(ask.transaction)
-        if place is not None and ask.transaction is not None:
-            return await self.ask_at(place, subjects.FS_EXPORT, ask, ask.transaction)
+        if place is not None:
+            return await self.ask_at(place, subjects.FS_EXPORT, ask)
         entry, root, sequence = await self._look_up(ask, ask.path, follow=False)
         self._note(ask, "subtree", ask.path)
         if ask.pin:
@@ -176,23 +175,9 @@ class ReadRows(TransactionRows):
 
     # ---- other processes --------------------------------------------------------------------------------
 
-    async def _forwarded(self, place: str, row: Stream[A, H, Any], ask: A) -> AsyncGenerator[H | bytes, None]:
-        """Bytes, from the process in which the request's transaction is open."""
-        async with await self._opened(place, row, ask) as stream:
-            if stream.head is not None:
-                yield stream.head
-            async for chunk in stream:
-                yield chunk
-
-    async def _forwarded_items(self, place: str, row: Stream[A, H, M], ask: A) -> AsyncGenerator[H | M, None]:
-        async with await self._opened(place, row, ask) as stream:
-            if stream.head is not None:
-                yield stream.head
-            async for item in items_of(row, stream):
-                yield item
-
-    async def _opened(self, place: str, row: Stream[A, H, Any], ask: A) -> Any:
+    async def _opened(self, place: str, row: Stream[A, H, Any], ask: A) -> IncomingStream[H]:
+        """A stream from the process in which the request's transaction is open."""
         try:
             return await self.bus.open(row, ask, at=place)
         except Unavailable as error:
-            raise gone_if_unheard(error, ask.transaction or "") from None
+            raise gone_if_unheard(error, ask.transaction) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 from ....bus import handles
@@ -15,6 +16,7 @@ from ..effects import paths_told
 from ..root_names import TRANSACTIONS
 from ..transactions import began_at, instance_of
 from .changing import ChangeRows
+from .parts import is_unheard
 
 __all__ = ["TransactionRows"]
 
@@ -35,14 +37,14 @@ class TransactionRows(ChangeRows):
         """Raises Conflict if others have changed what it has read; then it is over."""
         place = self.elsewhere(ask.transaction)
         if place is not None:
-            return await self.ask_at(place, subjects.FS_COMMIT, ask, ask.transaction)
+            return await self.ask_at(place, subjects.FS_COMMIT, ask)
         return await self.transactions.commit(ask.transaction)
 
     @handles(subjects.FS_ROLLBACK)
     async def rollback(self, ask: journal.End) -> TransactionInfo:
         place = self.elsewhere(ask.transaction)
         if place is not None:
-            return await self.ask_at(place, subjects.FS_ROLLBACK, ask, ask.transaction)
+            return await self.ask_at(place, subjects.FS_ROLLBACK, ask)
         return await self.transactions.roll_back(ask.transaction)
 
     @handles(subjects.FS_TRANSACTIONS)
@@ -86,7 +88,7 @@ class TransactionRows(ChangeRows):
             instance = instance_of(root.name.removeprefix(TRANSACTIONS))
             if instance not in lives:
                 lives[instance] = await self._lives(instance)
-            if lives[instance] and (root.expires_at is None or root.expires_at > self.now()):
+            if lives[instance] and (root.expires_at is None or root.expires_at > time.time()):
                 yield root
 
     async def _lives(self, instance: str) -> bool:
@@ -94,7 +96,7 @@ class TransactionRows(ChangeRows):
         try:
             await self.bus.request(subjects.FS_STAT, journal.StatPath(), at=instance, timeout_s=LIVES_S)
         except Unavailable as error:
-            return error.details.get("field") != "subject"
+            return not is_unheard(error)
         except BusError:
             return True
         return True

@@ -28,6 +28,7 @@ __all__ = ["Archiver", "Retention"]
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
+BATCH_BYTES = 4 * 1024 * 1024
 # With `sync_interval=0` each entry is written as it comes; entries of others are looked for this often.
 SHORTEST_S = 0.05
 # Named roots of commits that came to nothing are looked for now and then, not while a node starts.
@@ -154,11 +155,13 @@ class Archiver:
 
     async def _copy(self, tail: Position) -> None:
         batch: list[Sealed] = []
+        size = 0
         async for sealed in self._head.since(tail.sequence):
             batch.append(sealed)
-            if len(batch) >= BATCH:
+            size += len(sealed.body)
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
                 await self._append(batch)
-                batch = []
+                batch, size = [], 0
         if batch:
             await self._append(batch)
 
@@ -299,8 +302,7 @@ class Archiver:
             commit_id = root.name.removeprefix(COMMITS)
             if "/" not in commit_id and commit_id[:12] < old and commit_id not in known:
                 stale.append(root.name)
-        for start in range(0, len(stale), BATCH):
-            await self._trees.release(stale[start : start + BATCH])
+        await self._trees.release(stale)
         return len(stale)
 
     def _archived_ids(self) -> set[str]:

@@ -9,15 +9,17 @@ A tree is brought back from its checkpoint, the one that this builds on, and so 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
 from ....schemas.errors import BadRequest, InvalidContent, NotFound, StorageFull
 from ....schemas.journal import Checkpoint, Totals
 from ..chain import Position
+from .disk import sync_folder
 
 __all__ = ["Checkpoints", "Manifest"]
 
@@ -66,20 +68,14 @@ class Checkpoints:
         return sorted(path.name for path in self._folder.glob("*.json") if path.name not in readable)
 
     def get(self, checkpoint_id: str) -> Manifest:
-        found = next((manifest for manifest in self.all() if manifest.id == checkpoint_id), None)
-        if found is None:
-            raise NotFound("checkpoint", checkpoint_id)
-        return found
+        return _by_id(self.all(), checkpoint_id)
 
     def chain(self, manifest: Manifest) -> list[Manifest]:
         """The checkpoints that it takes to bring this one back, the whole one first.
 
         Raises NotFound if one of them is not there.
         """
-        found = [manifest]
-        while (base := found[-1].base) is not None:
-            found.append(self.get(base))
-        return found[::-1]
+        return _chain(manifest, self.all())
 
     def check(self, manifest: Manifest) -> None:
         """Raises InvalidContent unless the file of the checkpoint is what it was."""
@@ -118,7 +114,7 @@ class Checkpoints:
         if not manifests:
             return None
         try:
-            whole, *increments = self.chain(manifests[-1])
+            whole, *increments = _chain(manifests[-1], manifests)
         except NotFound:
             return None
         grown = sum(manifest.size_bytes for manifest in increments)
@@ -138,7 +134,7 @@ class Checkpoints:
                     digest.update(piece)
                     counter.feed(piece)
                 file.flush()
-                os.fsync(file.fileno())
+                await asyncio.to_thread(os.fsync, file.fileno())
             manifest = Manifest(
                 id=name,
                 sequence=position.sequence,
@@ -171,27 +167,38 @@ class Checkpoints:
             told.rename(self._folder / told.name)
         finally:
             told.unlink(missing_ok=True)
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(self._folder)
 
     def prune(self, keep: int) -> list[Manifest]:
         """Remove all but the newest, and what those build on; returns what is gone."""
         manifests = self.all()
-        needed = {each.id for kept in manifests[-keep:] for each in self._chain_or_itself(kept)}
+        needed = {each.id for kept in manifests[-keep:] for each in _chain_or_itself(kept, manifests)}
         gone = [manifest for manifest in manifests if manifest.id not in needed]
         for manifest in gone:
             (self._folder / f"{manifest.id}.json").unlink(missing_ok=True)
             self.path_of(manifest).unlink(missing_ok=True)
         return gone
 
-    def _chain_or_itself(self, manifest: Manifest) -> list[Manifest]:
-        try:
-            return self.chain(manifest)
-        except NotFound:
-            return [manifest]
+
+def _by_id(manifests: Collection[Manifest], checkpoint_id: str) -> Manifest:
+    found = next((manifest for manifest in manifests if manifest.id == checkpoint_id), None)
+    if found is None:
+        raise NotFound("checkpoint", checkpoint_id)
+    return found
+
+
+def _chain(manifest: Manifest, manifests: Collection[Manifest]) -> list[Manifest]:
+    found = [manifest]
+    while (base := found[-1].base) is not None:
+        found.append(_by_id(manifests, base))
+    return found[::-1]
+
+
+def _chain_or_itself(manifest: Manifest, manifests: Collection[Manifest]) -> list[Manifest]:
+    try:
+        return _chain(manifest, manifests)
+    except NotFound:
+        return [manifest]
 
 
 class SectionCounter:

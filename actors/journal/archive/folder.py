@@ -10,6 +10,7 @@ damaged-<time>/  what was found damaged and set aside
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -49,7 +50,7 @@ class Archive:
         try:
             archive._make()
         except OSError as error:
-            if error.errno in (28, 122):  # no space, quota
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull(f"the archive cannot be made: {error.strerror}") from error
             raise BadRequest("journal_base_path", f"{archive.path}: {error.strerror}") from error
         return archive

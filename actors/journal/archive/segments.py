@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from ....schemas.errors import InvalidContent, StorageFull
 from ..chain import GENESIS, Position, Sealed, unsealed
 from ..parts import Kept
+from .disk import sync_folder
 from .frames import Framed, frame, read_frames
 
 __all__ = ["Segments"]
@@ -71,7 +72,7 @@ class Segments:
             )
             if not begins:
                 assert position is not None
-                sealed = position.next(framed.sequence, framed.body)
+                position.proven(sealed)
             elif framed.sequence == 1 and sealed.record.previous != GENESIS:
                 raise InvalidContent("journal entry 1", "the first entry follows another")
             position = sealed.position
@@ -96,35 +97,18 @@ class Segments:
 
     # ---- writing ----------------------------------------------------------------------------------------
 
-    def append(self, entries: Iterable[Kept]) -> None:
-        """Write entries behind the newest, and wait until they are on the disk.
+    def append(self, entries: Sequence[Kept]) -> None:
+        """Write entries behind the newest, all into one file, and wait until they are on the disk.
 
         Raises StorageFull if there is no room; then none of them is there.
         """
-        files = self.files()
-        path = files[-1] if files else None
-        descriptor, size, begun = -1, 0, 0
         try:
-            for kept in entries:
-                if descriptor < 0 or size > SEGMENT_BYTES:
-                    if descriptor >= 0:
-                        _close(descriptor)
-                    if path is None or size > SEGMENT_BYTES or path.stat().st_size > SEGMENT_BYTES:
-                        path = self._folder / f"{kept.sequence:020d}.log"
-                    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                    size = begun = os.fstat(descriptor).st_size
-                size += _write(descriptor, frame(kept.sequence, kept.body))
-            if descriptor >= 0:
-                os.fsync(descriptor)
-                _sync_folder(self._folder)
+            path = next(reversed(self.files()), None)
+            if path is None or path.stat().st_size > SEGMENT_BYTES:
+                path = self._folder / f"{entries[0].sequence:020d}.log"
+            _append(path, entries)
         except OSError as error:
-            if descriptor >= 0:
-                with contextlib.suppress(OSError):
-                    os.ftruncate(descriptor, begun)
             raise StorageFull(f"the journal's archive cannot be written: {error.strerror}") from error
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
 
     def cut_torn_end(self) -> int:
         """Take away what a write that was cut off has left; returns its bytes."""
@@ -151,21 +135,24 @@ class Segments:
         return len(gone)
 
 
-def _write(descriptor: int, content: bytes) -> int:
+def _append(path: Path, entries: Iterable[Kept]) -> None:
+    """All of the entries, or none of them, at the end of a file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    begun = os.fstat(descriptor).st_size
+    try:
+        for kept in entries:
+            _write(descriptor, frame(kept.sequence, kept.body))
+        os.fsync(descriptor)
+        sync_folder(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, begun)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
-    return len(content)
-
-
-def _close(descriptor: int) -> None:
-    os.fsync(descriptor)
-    os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

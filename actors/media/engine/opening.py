@@ -22,8 +22,8 @@ from .remote import RemoteFile
 
 __all__ = [
     "MAX_DURATION_S",
-    "MAX_PIXELS",
     "audio_of",
+    "check_pixels",
     "duration_of",
     "opened",
     "picture_of",
@@ -76,8 +76,13 @@ def _check(container: InputContainer) -> None:
     if duration_s is not None and duration_s > MAX_DURATION_S:
         raise InvalidContent("duration", "longer than a day", limit=MAX_DURATION_S)
     for stream in _known(container.streams.video):
-        if stream.codec_context.width * stream.codec_context.height > MAX_PIXELS:
-            raise InvalidContent("pixels", f"a picture of more than {MAX_PIXELS}", limit=MAX_PIXELS)
+        check_pixels(stream.codec_context.width, stream.codec_context.height)
+
+
+def check_pixels(width: int, height: int) -> None:
+    """Raises InvalidContent for a picture that is larger than any that is worked on."""
+    if width * height > MAX_PIXELS:
+        raise InvalidContent("pixels", f"a picture of more than {MAX_PIXELS}", limit=MAX_PIXELS)
 
 
 def duration_of(container: InputContainer) -> float | None:

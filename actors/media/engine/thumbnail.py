@@ -13,14 +13,14 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ....schemas.errors import InvalidContent
-from .opening import opened, picture_of, skip_others
+from .opening import check_pixels, opened, picture_of, skip_others
 from .remote import RemoteFile
 
 __all__ = ["Shot", "thumbnail"]
 
 # Between a key frame and the picture that is asked for; a longer way is cut short.
 MAX_DECODED = 1500
-MAX_PIXELS = 4096 * 4096
+MAX_MADE_PIXELS = 4096 * 4096
 
 # How each format is encoded: codec, pixels, options, media type, ending.
 ENCODINGS: dict[str, tuple[str, str, dict[str, str], str]] = {
@@ -68,8 +68,7 @@ def _shown_at(container: InputContainer, stream: VideoStream, at_s: float) -> Vi
             break
     if found is None:
         raise InvalidContent("content", "no picture of it can be decoded")
-    if found.width * found.height > MAX_PIXELS * 4:
-        raise InvalidContent("pixels", f"a picture of more than {MAX_PIXELS * 4}", limit=MAX_PIXELS * 4)
+    check_pixels(found.width, found.height)
     return found
 
 
@@ -106,8 +105,8 @@ def _scaled(frame: VideoFrame, width: int, shape: Fraction) -> VideoFrame:
     shown_width = max(1, round(frame.width * shape))
     new_width = _even(min(width, shown_width))
     new_height = _even(round(new_width * frame.height / shown_width))
-    if new_width * new_height > MAX_PIXELS:
-        raise InvalidContent("pixels", f"a thumbnail of more than {MAX_PIXELS}", limit=MAX_PIXELS)
+    if new_width * new_height > MAX_MADE_PIXELS:
+        raise InvalidContent("pixels", f"a thumbnail of more than {MAX_MADE_PIXELS}", limit=MAX_MADE_PIXELS)
     return frame.reformat(new_width, new_height, "rgb24")
 
 

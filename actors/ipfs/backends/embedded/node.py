@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -84,7 +84,7 @@ class Node(Reading):
         if settings.announce:
             self._announcer.start()
         self._tasks = [
-            asyncio.create_task(self._keep_up()),
+            asyncio.create_task(self.regularly(self._keep_up, "upkeep of the store failed")),
             asyncio.create_task(Republisher(self._names, self._now_ns).run()),
         ]
 
@@ -178,16 +178,20 @@ class Node(Reading):
     # ---- upkeep -----------------------------------------------------------------------------------------
 
     async def _keep_up(self) -> None:
-        """Remove expired pins and named roots and tend the store, for as long as the actor lives."""
+        """Remove expired pins and named roots and tend the store."""
+        for pin in await self._store.pins.expire_due():
+            await self.tell(subjects.UNPINNED, self.pin_changed(pin))
+        await self._store.roots.expire_due()
+        await self._store.tend()
+
+    async def regularly(self, work: Callable[[], Awaitable[object]], failed: str) -> None:
+        """Do some upkeep again and again, for as long as the actor lives."""
         while True:
             await asyncio.sleep(UPKEEP_EVERY_S)
             try:
-                for pin in await self._store.pins.expire_due():
-                    await self.tell(subjects.UNPINNED, self.pin_changed(pin))
-                await self._store.roots.expire_due()
-                await self._store.tend()
+                await work()
             except Exception:
-                log.exception("upkeep of the store failed; trying again in %g s", UPKEEP_EVERY_S)
+                log.exception("%s; trying again in %g s", failed, UPKEEP_EVERY_S)
 
 
 def _dnslink(settings: IpfsSettings) -> DnsLink | None:

@@ -45,7 +45,7 @@ class TreeRows(Node):
                 executor=self._executor,
             )  # fmt: skip
             cid, dag_size_bytes = patched.root
-            kept = [] if ask.keep is None else [session.root(ask.keep, cid, ask.keep_s)]
+            kept = session.kept_as(ask.keep, cid, ask.keep_s)
             await session.commit(roots=kept, release=ask.release or ())
         return tree.TreePatched(root=str(cid), dag_size_bytes=dag_size_bytes, results=patched.results)
 
@@ -58,8 +58,7 @@ class TreeRows(Node):
                 profile=profile_asked_for(ask), offset=ask.offset, truncate=ask.truncate,
                 size_bytes=ask.size_bytes, executor=self._executor,
             )  # fmt: skip
-            kept = [] if ask.keep is None else [session.root(ask.keep, written.cid, ask.keep_s)]
-            await session.commit(roots=kept)
+            await session.commit(roots=session.kept_as(ask.keep, written.cid, ask.keep_s))
         return tree.FileWritten(
             cid=str(written.cid),
             size_bytes=written.size_bytes,

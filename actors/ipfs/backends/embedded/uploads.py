@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import AsyncIterator
 
@@ -13,13 +12,12 @@ from .....schemas.cid import CID
 from ...uploads.news import Moment
 from ...uploads.record import UploadRecord
 from ...uploads.uploads import Uploads
-from .node import UPKEEP_EVERY_S, Node
+from .node import Node
 
 __all__ = ["UploadRows"]
 
-log = logging.getLogger(__name__)
-
 ID_BYTES = 24
+UPLOADS_PER_TURN = 1000
 
 
 class UploadRows(Node):
@@ -31,7 +29,9 @@ class UploadRows(Node):
             self._store, self._folder / "uploads", clock=self.now, executor=self._executor,
             tell=self._tell_upload, new_id=self._new_upload_id,
         )  # fmt: skip
-        self._tasks.append(asyncio.create_task(self._expire_uploads()))
+        self._tasks.append(
+            asyncio.create_task(self.regularly(self._uploads.expire_due, "no upload could expire"))
+        )
 
     @handles(subjects.UPLOAD_CREATE)
     async def upload_create(self, ask: tree.UploadCreate) -> tree.UploadState:
@@ -56,8 +56,10 @@ class UploadRows(Node):
 
     @handles(subjects.UPLOADS)
     async def uploads(self, ask: tree.UploadList) -> AsyncIterator[tree.UploadState]:
-        for record in self._uploads.list():
+        for number, record in enumerate(self._uploads.list()):
             yield _state(record)
+            if number % UPLOADS_PER_TURN == UPLOADS_PER_TURN - 1:
+                await asyncio.sleep(0)
 
     # ---- told and tended --------------------------------------------------------------------------------
 
@@ -69,14 +71,6 @@ class UploadRows(Node):
         await self.tell(subjects.UPLOADED, progress)
         if moment == "complete" and cid is not None:
             await self.tell_added(cid, offset, pinned=record.pin, filename=record.filename)
-
-    async def _expire_uploads(self) -> None:
-        while True:
-            await asyncio.sleep(UPKEEP_EVERY_S)
-            try:
-                await self._uploads.expire_due()
-            except Exception:
-                log.exception("no upload could expire; trying again in %g s", UPKEEP_EVERY_S)
 
     def _new_upload_id(self) -> str:
         return secrets.token_urlsafe(ID_BYTES)
