@@ -83,8 +83,7 @@ class _Routes:
 
     def add_table(self) -> Self:
         for route in table_routes(self._bridge):
-            handler = self._bridge.guard(route.handler)
-            self._resource(route.path).add_route(route.method, handler, expect_handler=route.expect)
+            self._add(route.method, route.path, route.handler, expect=route.expect)
         events = EventRoute(self._bridge)
         self._app.on_shutdown.append(events.close)
         self._get("/distributed/events", events.get, counted=False)

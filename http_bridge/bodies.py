@@ -12,7 +12,9 @@ from ..schemas.errors import TooLarge
 from .bridge import Bridge
 from .problems import ExpectationFailed, SlowRequest, problem
 
-__all__ = ["Expect", "at_most", "expectation", "json_expectation", "media_type_of", "pieces", "whole"]
+__all__ = [
+    "Expect", "at_most", "expectation", "json_expectation", "media_type_of", "once", "pieces", "whole",
+]  # fmt: skip
 
 READ_BYTES = 512 * 1024
 
@@ -71,6 +73,11 @@ async def at_most(pieces: AsyncIterator[bytes], count: int) -> AsyncIterator[byt
         if left:
             yield piece[:left]
             left -= min(left, len(piece))
+
+
+async def once(content: bytes) -> AsyncIterator[bytes]:
+    """Bytes that are here already, where pieces are taken."""
+    yield content
 
 
 def expectation(bridge: Bridge, limit_of: Callable[[web.Request], int]) -> Expect:

@@ -20,7 +20,7 @@ answered, so `flush` is taken and has nothing to do.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any, Self, TypeVar
 
 import orjson
@@ -28,8 +28,7 @@ from aiohttp import hdrs, web
 from pydantic import Field, model_validator
 
 from ..schemas.dag import DagPath
-from ..schemas.errors import BadRequest, NotAFile
-from ..schemas.ipfs import CatRequest
+from ..schemas.errors import BadRequest
 from ..schemas.journal import (
     Chmod,
     CopyEntry,
@@ -37,6 +36,7 @@ from ..schemas.journal import (
     MakeDirectory,
     MoveEntry,
     PutContent,
+    ReadFile,
     RemoveEntry,
     StatPath,
     Touch,
@@ -59,14 +59,14 @@ from ..schemas.subjects import (
 from ..schemas.tree import Mode, Offset, TreePath
 from ..schemas.wire import Wire
 from .asking import ask_of_body, ask_of_path, is_json, json_object, loose_fields, merged
-from .bodies import at_most, expectation, media_type_of, pieces, whole
+from .bodies import at_most, expectation, media_type_of, once, pieces, whole
 from .bridge import Bridge, Handler
 from .items import ItemsRoute
 from .problems import UnsupportedMediaType
 from .replies import reply
 from .routes import RequestRoute
 from .streams import PRESENTATION
-from .tree.entries import EntryRoute
+from .tree.entries import send_file
 from .tree.writing import Writing, write_stream
 from .uploads import FORM_HINT
 
@@ -196,14 +196,8 @@ class FilesApi:
     async def read(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         """The bytes, as those of any file: with their type, and in ranges. Raises NotAFile."""
         ask = await self._asked(FilesRead, request, PRESENTATION)
-        entry = await self._bus.request(FS_STAT, StatPath(path=ask.path, follow=True))
-        if entry.type != "file":
-            raise NotAFile(entry.cid, entry.type)
-        route = EntryRoute(self._bridge, entry)
-        wanted = CatRequest(cid=entry.cid, offset=ask.offset, length=ask.count)
-        if request.method == hdrs.METH_HEAD:
-            return await route.head_file(request, wanted, operation_id)
-        return await route.get_file(request, wanted, operation_id)
+        read = ReadFile(path=ask.path, offset=ask.offset, length=ask.count)
+        return await send_file(self._bridge, request, read, operation_id)
 
     async def _asked(self, model: type[M], request: web.Request, own: frozenset[str] = frozenset()) -> M:
         """The fields of a request; query fields named in `own` are left out."""
@@ -220,7 +214,7 @@ class FilesApi:
             raise UnsupportedMediaType(media_type, FORM_HINT)
         if is_json(media_type):
             ask = await self._json(request)
-            content = _once(ask.inline or b"")
+            content = once(ask.inline or b"")
         else:
             ask = ask_of_path(FilesWrite, request)
             if ask.inline is not None:
@@ -274,7 +268,3 @@ class FilesApi:
         change = Chmod(path=ask.path, mode=ask.mode)
         changed = await self._bus.request(FS_CHMOD, change)
         return reply(changed, operation_id, started)
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from urllib.parse import quote
+import re
+from urllib.parse import quote, unquote_to_bytes
 
-__all__ = ["IMMUTABLE", "disposition", "etag_of", "ipfs_path", "says_yes"]
+from ..schemas.errors import BadRequest
+
+__all__ = ["IMMUTABLE", "disposition", "etag_of", "ipfs_path", "percent_decoded", "says_yes"]
 
 # What a CID names never changes.
 IMMUTABLE = "public, max-age=29030400, immutable"
 MAX_NAME_CHARS = 255
 MAX_TAG_CHARS = 512
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _YES = frozenset({"", "1", "true", "yes", "on"})
 
 
@@ -34,6 +38,16 @@ def ipfs_path(cid: str, path: str) -> str:
 def quoted(cid: str, path: str) -> str:
     below = path.strip("/")
     return quote(cid, safe="") + ("/" + quote(below, safe="/") if below else "")
+
+
+def percent_decoded(text: str, field: str) -> str:
+    """What a percent-encoded path says; raises BadRequest(field) for what is not UTF-8."""
+    if _BAD_ESCAPE.search(text):
+        raise BadRequest(field, "a % that is not followed by two hexadecimal digits; a percent sign is %25")
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        raise BadRequest(field, "not UTF-8 when decoded") from None
 
 
 def disposition(name: str, *, attachment: bool) -> str:

@@ -59,21 +59,11 @@ def openapi_document(prefix: str = "/api/v0/mcp", version: str = "0.0.0") -> Doc
     """The document of a bridge that serves the table below `prefix`."""
     rows = [row for row in calls() if row.http]
     schemas, components = references_and_schemas([row.ask for row in rows], _models(rows))
+    prefix = prefix.rstrip("/")
     paths: Document = {}
-    for row in rows:
-        for number, line in enumerate(row.http):
-            for operation in _Operations(row, schemas, number).at(line):
-                method, path, content = operation
-                paths.setdefault(prefix.rstrip("/") + path, {})[method] = content
-    for name, line in STREAMING.items():
-        for method, path, content in _Streaming(name, schemas).at(line):
-            paths.setdefault(prefix.rstrip("/") + path, {})[method] = content
-    for verb, (methods, row, ask) in FILES.items():
-        for line in methods:
-            for method, path, content in _Files(verb, row, ask, schemas).at(f"{line} {FILES_PATH}/{verb}"):
-                paths.setdefault(prefix.rstrip("/") + path, {})[method] = content
-    paths |= upload_paths(prefix.rstrip("/"))
-    paths |= _pages(prefix.rstrip("/"))
+    for method, path, operation in _operations(rows, schemas):
+        paths.setdefault(prefix + path, {})[method] = operation
+    paths |= upload_paths(prefix) | _pages(prefix)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -89,6 +79,18 @@ def openapi_document(prefix: str = "/api/v0/mcp", version: str = "0.0.0") -> Doc
         "paths": paths,
         "components": {"schemas": components, "responses": _problems(), "headers": _HEADERS},
     }
+
+
+def _operations(rows: list[Call[Any]], schemas: dict[Any, Document]) -> Iterator[tuple[str, str, Document]]:
+    """Method, path below the prefix and description of everything that a row answers."""
+    for row in rows:
+        for number, line in enumerate(row.http):
+            yield from _Operations(row, schemas, number).at(line)
+    for name, line in STREAMING.items():
+        yield from _Streaming(name, schemas).at(line)
+    for verb, (methods, answering, ask) in FILES.items():
+        for method in methods:
+            yield from _Files(verb, answering, ask, schemas).at(f"{method} {FILES_PATH}/{verb}")
 
 
 def _models(rows: list[Call[Any]]) -> Iterator[type[BaseModel]]:

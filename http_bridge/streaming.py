@@ -23,6 +23,7 @@ from ..bus import CHUNK_BYTES, cut
 from ..schemas.errors import UnsatisfiableRange
 from ..schemas.ipfs import CatRequest, PathRequest
 from ..schemas.subjects import CAT
+from ..schemas.tree import Offset
 from ..schemas.wire import Wire
 from .asking import loose_fields
 from .bridge import Bridge
@@ -44,8 +45,6 @@ STREAMING = {
 MAX_AHEAD_BYTES = 4 * MIB
 # What is read ahead is what the client takes in this time: many times what the bus needs to bring more.
 HORIZON_S = 0.25
-
-Offset = Annotated[int, Field(ge=0, le=1 << 53)]
 
 
 class StreamingFields(Wire):

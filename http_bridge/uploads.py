@@ -22,7 +22,7 @@ from aiohttp import hdrs, web
 from ..schemas.errors import BadRequest
 from ..schemas.rows import Upload
 from .asking import ask_of_json, is_json, json_object, loose_fields, merged
-from .bodies import expectation, media_type_of, pieces, whole
+from .bodies import expectation, media_type_of, once, pieces, whole
 from .bridge import Bridge
 from .problems import UnsupportedMediaType
 from .replies import reply
@@ -88,7 +88,7 @@ class UploadRoute:
         ask = self._row.ask.from_wire(orjson.dumps(merged(loose_fields(self._row.ask, request), fields)))
         if content is None:
             raise BadRequest(self._content_field, "missing")
-        return await self._bus.upload(self._row, ask, _once(content))
+        return await self._bus.upload(self._row, ask, once(content))
 
     async def _multipart(self, request: web.Request, media_type: str) -> Any:
         if media_type != MULTIPART or not self._takes_trees:
@@ -143,7 +143,3 @@ def _from_base64(data: str) -> bytes:
 
 
 _URL_SAFE = str.maketrans("-_", "+/")
-
-
-async def _once(content: bytes) -> AsyncIterator[bytes]:
-    yield content

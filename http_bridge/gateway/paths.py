@@ -16,10 +16,11 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, urlsplit
 
 from ...schemas.cid import CID, CODECS, DAG_PB, base58_decode
 from ...schemas.errors import BadRequest
+from ..naming import percent_decoded
 
 __all__ = [
     "ContentPath", "Moved", "SiteHost", "read_path", "content_path", "read_host", "uri_target",
@@ -143,13 +144,13 @@ def read_path(raw_path: str) -> ContentPath | Moved:
     root, slash, below = rest.partition("/")
     if not root:
         raise BadRequest("path", f"nothing is named below /{namespace}/")
-    found = content_path(namespace, _decoded(root), slash + below)
+    found = content_path(namespace, percent_decoded(root, "path"), slash + below)
     return Moved(found.url) if moved else found
 
 
 def content_path(namespace: str, root: str, raw_path: str) -> ContentPath:
     """The content path of a root, given as decoded text, and the percent-encoded path below it."""
-    path, slash = _resolved(_decoded(raw_path))
+    path, slash = _resolved(percent_decoded(raw_path, "path"))
     if namespace == IPFS:
         return ContentPath(IPFS, root, path, slash, cid=CID.parse(root))
     key = _key(root)
@@ -168,7 +169,7 @@ def uri_target(uri: str) -> Moved:
         raise BadRequest("uri", "not an address") from None
     if parts.scheme not in (IPFS, IPNS) or not parts.netloc:
         raise BadRequest("uri", "not of the form ipfs://<cid>/… or ipns://<name>/…")
-    below = quoted(_decoded(parts.path, "uri"))
+    below = quoted(percent_decoded(parts.path, "uri"))
     query = f"?{quote(parts.query, safe='=&%+/:?@!$()*,;-._~')}" if parts.query else ""
     fragment = f"#{quote(parts.fragment, safe='=&%+/:?@!$()*,;-._~')}" if parts.fragment else ""
     return Moved(f"/{parts.scheme}/{quote(parts.netloc, safe='')}{below}{query}{fragment}")
@@ -252,15 +253,6 @@ def _resolved(path: str) -> tuple[str, bool]:
     return "/".join(kept), len(segments) > 1 and segments[-1] in ("", ".", "..")
 
 
-def _decoded(text: str, field: str = "path") -> str:
-    if _BAD_ESCAPE.search(text):
-        raise BadRequest(field, "a % that is not followed by two hexadecimal digits")
-    try:
-        return unquote_to_bytes(text).decode()
-    except UnicodeDecodeError:
-        raise BadRequest(field, "not UTF-8 when decoded") from None
-
-
 def _fitting(label: str) -> str:
     if len(label) > MAX_LABEL_CHARS:
         problem = f"CID incompatible with DNS label length limit of {MAX_LABEL_CHARS}: {label[:200]}"
@@ -271,4 +263,3 @@ def _fitting(label: str) -> str:
 _KEY_PREFIX = bytes((1, LIBP2P_KEY))
 _DASHES = re.compile("--?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
-_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")

@@ -11,6 +11,7 @@ from ...schemas.errors import BusError, Conflict, NotFound
 from ...schemas.ipfs import MAX_BLOCK_BYTES, BlockPut, BlockRemove, BlockRequest, PinList
 from ...schemas.subjects import BLOCK_GET, BLOCK_PUT, BLOCK_RM, BLOCK_STAT, PINS
 from ...schemas.varint import encode_varint
+from ..bodies import once
 from .command import Argument, Call, Command, Content, flag, number, text
 from .errors import Failed, words_of
 from .forms import files, whole_file
@@ -49,15 +50,11 @@ async def block_put(call: Call) -> AsyncIterator[dict[str, Any]]:
     async for part in files(call):
         block = await whole_file(call, part, MAX_BLOCK_BYTES, "data")
         ask = BlockPut(cid=str(make(block)), pin=call.flag("pin"))
-        put = await call.bus.upload(BLOCK_PUT, ask, _once(block))
+        put = await call.bus.upload(BLOCK_PUT, ask, once(block))
         count += 1
         yield {"Key": encode(put.cid), "Size": put.size_bytes}
     if not count:
         raise Failed("expected a file argument")
-
-
-async def _once(block: bytes) -> AsyncIterator[bytes]:
-    yield block
 
 
 def _cid_maker(call: Call) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...schemas.cid import CID, CODECS, DAG_PB, HASHES, SHA2_256
 from ...schemas.errors import BadRequest
+from ..bodies import once
 from .command import Argument, Call, Command, Content, flag, text
 from .errors import Failed
 from .forms import files, whole_file
@@ -142,16 +143,16 @@ async def hashes(call: Call) -> list[dict[str, Any]]:
 
 async def encode(call: Call) -> Content:
     base = _base(call.text("b"))
-    return Content(_once(base.text(await _body(call)).encode("latin-1")))
+    return Content(once(base.text(await _body(call)).encode("latin-1")))
 
 
 async def decode_text(call: Call) -> Content:
-    return Content(_once(await _decoded(call)))
+    return Content(once(await _decoded(call)))
 
 
 async def transcode(call: Call) -> Content:
     base = _base(call.text("b"))
-    return Content(_once(base.text(await _decoded(call)).encode("latin-1")))
+    return Content(once(base.text(await _decoded(call)).encode("latin-1")))
 
 
 async def _decoded(call: Call) -> bytes:
@@ -165,10 +166,6 @@ async def _body(call: Call) -> bytes:
     async for part in files(call):
         return await whole_file(call, part, MAX_TEXT_BYTES, "encoded_file")
     raise Failed("expected a file argument")
-
-
-async def _once(piece: bytes) -> AsyncIterator[bytes]:
-    yield piece
 
 
 def _base(name: str) -> Base:

@@ -13,13 +13,13 @@ from ...schemas.errors import BadRequest, NotFound
 from ...schemas.ipfs import CatRequest
 from ...schemas.journal import ListPath
 from ...schemas.subjects import CAT, DAG_STAT, FS_LS, TREE_STAT
-from ...schemas.tree import TreeEntry, TreeLookup
+from ...schemas.tree import TreeEntry, TreeLookup, seconds_and_nanoseconds
 from ..replies import JSON
 from .command import Argument, Call, Command, Content, flag, number, text
 from .errors import Failed
 from .paths import CidTexts, block_at
 from .reading import closing
-from .tree_paths import is_content_path, present_entry_at, seconds_and_nanoseconds, tree_path
+from .tree_paths import is_content_path, present_entry_at, tree_path
 
 __all__ = ["COMMANDS", "FLUSH", "content_entry"]
 

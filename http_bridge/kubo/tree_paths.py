@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ __all__ = [
     "is_content_path",
     "names_a_folder",
     "present_entry_at",
-    "seconds_and_nanoseconds",
     "tree_path",
 ]
 
@@ -107,10 +105,3 @@ def _no_folder(file: str) -> str:
 def _no_access(path: str, file: str) -> str:
     below = path[1 : len(file) + 1] + path[len(file) + 1 :].partition("/")[0]
     return f"cannot access {below}: Not a directory"
-
-
-def seconds_and_nanoseconds(mtime: float) -> tuple[int, int]:
-    """A time as Kubo tells it: whole seconds, and what is above them."""
-    seconds = math.floor(mtime)
-    # A double holds times of this century to a quarter of a microsecond.
-    return seconds, round((mtime - seconds) * 1e6) * 1000

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, TypeVar
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from pydantic import Field
@@ -18,7 +17,7 @@ from ...schemas.subjects import FS_STAT
 from ...schemas.tree import Mode, Mtime, Offset, TreePath
 from ...schemas.wire import CidText, Wire
 from ..asking import loose_fields
-from ..naming import says_yes
+from ..naming import percent_decoded, says_yes
 from ..problems import PreconditionFailed
 
 __all__ = [
@@ -31,7 +30,6 @@ T = TypeVar("T", bound=Wire)
 # How `MOVE` and `COPY` name where to (RFC 4918, section 10.3).
 DESTINATION = "Destination"
 OVERWRITE = "Overwrite"
-_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class GetPath(Seen):
@@ -77,7 +75,8 @@ class MovePath(Changing):
 
 def asked(model: type[T], request: web.Request) -> T:
     """The model of a path of the tree and the query; raises BadRequest naming the field that is wrong."""
-    _decoded(request.rel_url.raw_path, "path")  # aiohttp would take what cannot be decoded as it stands
+    # aiohttp would take what cannot be decoded as it stands.
+    percent_decoded(request.rel_url.raw_path, "path")
     fields: dict[str, Any] = loose_fields(model, request) | {"path": "/" + request.match_info.get("path", "")}
     for name in ("stat", "recursive", "append", "missing_ok", "parents"):
         if fields.get(name) == "":
@@ -85,9 +84,9 @@ def asked(model: type[T], request: web.Request) -> T:
     return model.from_fields(fields)
 
 
-def how(ask: Any) -> dict[str, Any]:
+def how(ask: Changing) -> dict[str, Any]:
     """What all changes take."""
-    return {"transaction": ask.transaction, "sync": ask.sync, "if_root": ask.if_root}
+    return ask.model_dump(include=set(Changing.model_fields))
 
 
 async def conditions(bus: Bus, request: web.Request, ask: PutPath | RemovePath | MovePath) -> dict[str, Any]:
@@ -145,20 +144,10 @@ def destination(request: web.Request, root: str) -> tuple[str, bool]:
     parts = urlsplit(given)
     if parts.netloc and parts.netloc != request.headers.get(hdrs.HOST, ""):
         raise BadRequest(DESTINATION, "on another server")
-    path = _decoded(parts.path, DESTINATION)
+    path = percent_decoded(parts.path, DESTINATION)
     if path != root and not path.startswith(root + "/"):
         raise BadRequest(DESTINATION, f"not below {root}")
     overwrite = request.headers.get(OVERWRITE, "T").strip().upper()
     if overwrite not in ("T", "F"):
         raise BadRequest(OVERWRITE, "T or F")
     return path[len(root) :] or "/", overwrite == "T"
-
-
-def _decoded(text: str, field: str) -> str:
-    """What a percent-encoded path says; raises BadRequest(field) for what is not UTF-8."""
-    if _BAD_ESCAPE.search(text):
-        raise BadRequest(field, "a % that is not followed by two hexadecimal digits; a percent sign is %25")
-    try:
-        return unquote_to_bytes(text).decode()
-    except UnicodeDecodeError:
-        raise BadRequest(field, "not UTF-8 when decoded") from None

@@ -46,7 +46,7 @@ class Dashboard(Reply):
 
 @dataclass(slots=True)
 class Activity:
-    """Entries by column of time, operations by type, and the paths that changed most."""
+    """Entries by column of time and by state, and operations by type."""
 
     began: float
     ended: float

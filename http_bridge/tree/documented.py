@@ -21,6 +21,7 @@ from ...schemas.subjects import CACHE_STATS, JOURNAL_ENABLE, JOURNAL_STATUS, VER
 from ...schemas.tree import TreePath
 from ...schemas.wire import Reply, Wire
 from ..asking import ask_of_body, ask_of_path
+from ..bodies import once
 from ..bridge import Bridge, Handler
 from ..replies import reply
 from .dashboard import dashboard
@@ -126,9 +127,8 @@ class Documented:
         if (ask.content is None) == (ask.content_bytes is None):
             raise BadRequest("content", "give `content` or `content_bytes`")
         data = ask.content.encode() if ask.content is not None else ask.content_bytes or b""
-        return reply(
-            await write_stream(self._bus, Writing(path=ask.path), _once(data)), operation_id, started
-        )
+        changed = await write_stream(self._bus, Writing(path=ask.path), once(data))
+        return reply(changed, operation_id, started)
 
     # ---- the file system --------------------------------------------------------------------------------
 
@@ -256,7 +256,3 @@ def _cache_info(cache: dict[str, Any]) -> dict[str, Any]:
         "disk_cache_size": disk.get("limit_bytes"),
         "disk_cache_path": disk.get("path"),
     }
-
-
-async def _once(data: bytes) -> Any:
-    yield data

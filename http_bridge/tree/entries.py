@@ -15,7 +15,7 @@ from ..bridge import Bridge
 from ..naming import etag_of
 from ..streams import PRESENTATION, FileAsk, FileRoute, Headers
 
-__all__ = ["EntryRoute", "ReadRoute", "described"]
+__all__ = ["EntryRoute", "ReadRoute", "described", "send_file"]
 
 R = TypeVar("R", bound=web.StreamResponse)
 
@@ -38,6 +38,11 @@ class EntryRoute(FileRoute):
     def name_of(self, request: web.Request, ask: FileAsk) -> str:
         return request.query.get("filename") or self._entry.name
 
+    async def answer(self, request: web.Request, ask: CatRequest, operation_id: str) -> web.StreamResponse:
+        """These of its bytes; to HEAD what would be said of them."""
+        answers = self.head_file if request.method == hdrs.METH_HEAD else self.get_file
+        return await answers(request, ask, operation_id)
+
 
 class ReadRoute:
     """`journal.read` at its own routes: the path is looked up, and then read as any content is."""
@@ -46,25 +51,26 @@ class ReadRoute:
         self._bridge = bridge
 
     async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        route, ask = await self._found(ask_of_path(ReadFile, request, PRESENTATION))
-        return await route.get_file(request, ask, operation_id)
+        ask = ask_of_path(ReadFile, request, PRESENTATION)
+        return await send_file(self._bridge, request, ask, operation_id)
 
-    async def head(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        route, ask = await self._found(ask_of_path(ReadFile, request, PRESENTATION))
-        return await route.head_file(request, ask, operation_id)
+    head = get
 
     async def post(self, request: web.Request, operation_id: str) -> web.StreamResponse:
-        route, ask = await self._found(await ask_of_body(ReadFile, request, self._bridge))
-        return await route.get_file(request, ask, operation_id)
+        ask = await ask_of_body(ReadFile, request, self._bridge)
+        return await send_file(self._bridge, request, ask, operation_id)
 
-    async def _found(self, ask: ReadFile) -> tuple[EntryRoute, CatRequest]:
-        """Raises NotFound, and NotAFile for a directory."""
-        stat = StatPath(path=ask.path, at=ask.at, transaction=ask.transaction, follow=True)
-        entry = await self._bridge.bus.request(FS_STAT, stat)
-        if entry.type != "file":
-            raise NotAFile(entry.cid, entry.type)
-        cat = CatRequest(cid=entry.cid, offset=ask.offset, length=ask.length)
-        return EntryRoute(self._bridge, entry), cat
+
+async def send_file(
+    bridge: Bridge, request: web.Request, ask: ReadFile, operation_id: str
+) -> web.StreamResponse:
+    """The bytes of a file of the tree; raises NotFound, and NotAFile for a directory."""
+    stat = StatPath(path=ask.path, at=ask.at, transaction=ask.transaction, follow=True)
+    entry = await bridge.bus.request(FS_STAT, stat)
+    if entry.type != "file":
+        raise NotAFile(entry.cid, entry.type)
+    wanted = CatRequest(cid=entry.cid, offset=ask.offset, length=ask.length)
+    return await EntryRoute(bridge, entry).answer(request, wanted, operation_id)
 
 
 def described(response: R, entry: PathStat) -> R:

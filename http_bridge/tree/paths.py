@@ -31,6 +31,7 @@ from ...schemas.journal import (
     RemoveEntry,
     StatPath,
 )
+from ...schemas.keeping import KEPT_S, new_keep
 from ...schemas.subjects import (
     ADD,
     FS_APPLY,
@@ -54,7 +55,7 @@ from ..replies import reply
 from . import moving
 from .asked import GetPath, PutPath, RemovePath, asked, conditions, how, refused
 from .entries import EntryRoute, described
-from .writing import KEPT_S, Writing, new_name, write_stream
+from .writing import Writing, write_stream
 
 __all__ = ["TreeRoutes"]
 
@@ -106,10 +107,7 @@ class TreeRoutes:
             return await self._directory(request, ask, entry, operation_id)
         if entry.type != "file":
             raise NotAFile(entry.cid, "symbolic link that leads nowhere")
-        route = EntryRoute(self._bridge, entry)
-        if request.method == hdrs.METH_HEAD:
-            return await route.head_file(request, CatRequest(cid=entry.cid), operation_id)
-        return await route.get_file(request, CatRequest(cid=entry.cid), operation_id)
+        return await EntryRoute(self._bridge, entry).answer(request, CatRequest(cid=entry.cid), operation_id)
 
     async def _directory(
         self, request: web.Request, ask: GetPath, entry: PathStat, operation_id: str
@@ -176,7 +174,7 @@ class TreeRoutes:
 
     async def _form(self, request: web.Request) -> Changed:
         """The files of a form, each under its own name below the path."""
-        ask, keep = asked(PutPath, request), new_name()
+        ask, keep = asked(PutPath, request), new_keep()
         form = AddRequest(
             content_type=request.headers[hdrs.CONTENT_TYPE], wrap=True, pin=False, profile=ask.profile,
             keep=keep, keep_s=KEPT_S,
@@ -239,7 +237,7 @@ def _operation(fields: dict[str, Any]) -> Operation:
 
 def _placed(changed: Changed, operation_id: str, started: float) -> web.Response:
     """The answer to a change of one path: 201 where nothing was before."""
-    outcome = changed.outcomes[0]
+    outcome = changed.outcome
     facts = {"root": changed.root, "sequence": changed.sequence, "transaction": changed.transaction}
     response = reply(Placed(**outcome.model_dump(), **facts), operation_id, started)
     if outcome.created:

@@ -8,7 +8,6 @@ So that the journal actor, which puts all changes in order, never carries what t
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -17,15 +16,14 @@ from ...bus import Bus
 from ...schemas.errors import Conflict, NotAFile, NotFound
 from ...schemas.ipfs import ProfileName
 from ...schemas.journal import Changed, PathStat, PutContent, StatPath, Sync, WriteFile
+from ...schemas.keeping import KEPT_S, new_keep
 from ...schemas.subjects import FILE_WRITE, FS_PUT, FS_STAT, FS_WRITE
 from ...schemas.tree import FileWrite, FileWritten
 
-__all__ = ["KEPT_S", "Writing", "new_name", "write_stream"]
+__all__ = ["Writing", "write_stream"]
 
 # What still travels inside the request for a change: in base64 it grows by a third.
 INLINE_BYTES = 128 * 1024
-# How long bytes are kept that nobody places: an upload that takes longer has placed nothing yet.
-KEPT_S = 3600.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +75,6 @@ async def write_stream(bus: Bus, asked: Writing, pieces: AsyncIterable[bytes]) -
         return await _write_past(bus, asked, body)
 
 
-def new_name() -> str:
-    """A named root for content that is on its way into the tree."""
-    return f"fs/up/{secrets.token_hex(8)}"
-
-
 async def _write_inline(bus: Bus, asked: Writing, data: bytes) -> Changed:
     ask = WriteFile(
         path=asked.path, data=data, offset=asked.offset, append=asked.append, truncate=asked.truncate,
@@ -93,7 +86,7 @@ async def _write_inline(bus: Bus, asked: Writing, data: bytes) -> Changed:
 
 async def _write_past(bus: Bus, asked: Writing, body: _Peeked) -> Changed:
     before = await _before(bus, asked)
-    keep = new_name()
+    keep = new_keep()
     ask = FileWrite.model_validate(
         {
             "cid": None if before is None else before.cid,
