@@ -54,6 +54,12 @@ class DataDir:
     def secrets(self) -> Path:
         return self.path / "secrets"
 
+    @property
+    def client_seed(self) -> Path | None:
+        """The file of the seed that clients of this system have, None if there is none here."""
+        path = self.secrets / "client.nk"
+        return path if path.exists() else None
+
     def of_actor(self, name: str) -> Path:
         return self.path / name
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import AsyncIterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from cidbus.schemas.wire import Wire
 
-__all__ = ["fields", "print_json", "printable", "say", "size", "table", "write_bytes", "write_once"]
+__all__ = [
+    "counted", "fields", "listing", "local_time", "print_json", "printable", "say", "size", "table",
+    "write_bytes", "write_once",
+]  # fmt: skip
+
+T = TypeVar("T")
 
 
 def print_json(value: Wire | Any) -> None:
@@ -49,10 +55,20 @@ def _readable(name: str, value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+        return counted(value) or "none"
     if isinstance(value, int) and name.endswith("_bytes") and sys.stdout.isatty():
         return f"{value} ({size(value)})" if value >= 1000 else str(value)
     return str(value)
+
+
+def counted(counts: Mapping[str, object]) -> str:
+    """Numbers by their names: `put 2, remove 1`."""
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
+def local_time(at: float) -> str:
+    """A Unix time for people."""
+    return f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}"
 
 
 def size(size_bytes: float) -> str:
@@ -62,6 +78,20 @@ def size(size_bytes: float) -> str:
             break
         size_bytes /= 1000
     return f"{size_bytes:.0f} {unit}" if unit == "B" else f"{size_bytes:.1f} {unit}"
+
+
+async def listing(
+    items: AsyncIterable[T], columns: Sequence[str], row: Callable[[T], Sequence[object]], *, as_json: bool
+) -> None:
+    """Each item as JSON when it comes, or all of them as a table, if there are any."""
+    rows = []
+    async for item in items:
+        if as_json:
+            print_json(item)
+        else:
+            rows.append(row(item))
+    if rows:
+        table(columns, rows)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

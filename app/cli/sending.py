@@ -7,12 +7,12 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cidbus.client import Progress, Source
 
-__all__ = ["STDIN", "progress_bar", "read_small", "source_of"]
+__all__ = ["STDIN", "bar_on_stderr", "progress_bar", "read_small", "source_of"]
 
 STDIN = "-"
 PIECE_BYTES = 512 * 1024
@@ -41,17 +41,29 @@ async def _stdin() -> AsyncIterator[bytes]:
 
 @contextmanager
 def progress_bar(source: Source, *, silent: bool, hidden: bool = False) -> Iterator[Progress | None]:
-    """A bar on stderr while it is a terminal."""
+    """What shows how much of a source is sent, if anybody sees it."""
+    with bar_on_stderr(silent=silent) as bar:
+        if bar is None:
+            yield None
+            return
+        task = bar.add_task("", total=_size_of(source, hidden))
+        yield lambda sent: bar.update(task, completed=sent)
+
+
+@contextmanager
+def bar_on_stderr(*described: str, silent: bool) -> Iterator[Any]:
+    """A bar (rich's) with these texts before it on stderr while that is a terminal, else None."""
     if silent or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=_size_of(source, hidden))
-        yield lambda sent: bar.update(task, completed=sent)
+    with Progress(
+        *described, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True,
+    ) as bar:  # fmt: skip
+        yield bar
 
 
 def _size_of(source: Source, hidden: bool) -> int | None:

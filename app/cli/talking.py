@@ -56,8 +56,9 @@ class System:
     def _own_seed(self) -> Path | None:
         if self._url is None or self._seed is not None:
             return self._seed
-        own = self._data_dir / "secrets" / "client.nk"
-        return own if own.exists() else None
+        from cidbus.data_dir import DataDir
+
+        return DataDir(self._data_dir).client_seed
 
 
 @contextmanager

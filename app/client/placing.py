@@ -8,10 +8,10 @@ stays if it is never placed.
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from cidbus.schemas.errors import NotAFile, NotFound
+from cidbus.schemas.keeping import KEPT_S, new_keep
 
 from .upload import Progress, Source
 
@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 
     from .client import Client
 
-__all__ = ["KEPT_S", "new_keep", "place", "store", "write_at"]
-
-# How long content is kept that nobody places.
-KEPT_S = 3600.0
-
-
-def new_keep() -> str:
-    """A name that nothing else is kept under."""
-    return f"fs/up/{secrets.token_hex(8)}"
+__all__ = ["place", "store", "write_at"]
 
 
 async def store(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from cidbus.data_dir import DEFAULT_DATA_DIR, DataDir
+
 __all__ = ["Options"]
 
 # As the command line names them.
@@ -59,6 +61,5 @@ def _seed(seed: str | Path | None, address: str | None, folder: str | Path | Non
     """The seed that is given, or for an address alone that of the data directory, if it has one."""
     given = seed or os.environ.get(SEED)
     if given is None and address is not None:
-        own = Path(folder or "~/.cidbus").expanduser() / "secrets" / "client.nk"
-        given = own if own.exists() else None
+        given = DataDir(Path(folder or DEFAULT_DATA_DIR)).client_seed
     return None if given is None else str(given)

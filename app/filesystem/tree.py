@@ -17,17 +17,18 @@ from typing import Any
 from fsspec.asyn import sync, sync_wrapper
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
+from cidbus.client.applying import apply
 from cidbus.client.methods import Journal
+from cidbus.client.upload import INLINE_BYTES
 from cidbus.schemas.tree import Copy, Mkdir, Move, Remove, TreeEntry
 
-from .applying import apply
 from .base import ContentFileSystem, opened
 from .copying import destinations, into, is_one_place, new_path
 from .drafts import Draft
 from .errors import as_os_errors
 from .kinds import Info
 from .transaction import TreeTransaction
-from .writing import INLINE_BYTES, PART_BYTES, Output, WriteFile, WriteStream
+from .writing import PART_BYTES, Output, WriteFile, WriteStream
 
 __all__ = ["CidbusFileSystem"]
 
@@ -145,7 +146,7 @@ class CidbusFileSystem(ContentFileSystem):
         parent = self._parent(path)
         above = [Mkdir(path=parent, parents=True)] if create_parents and parent != "/" else []
         with as_os_errors(path):
-            await apply(await self.client(), [*above, Mkdir(path=path)], await self.scope())
+            await apply(await self.client(), [*above, Mkdir(path=path)], **await self.scope())
 
     async def _makedirs(self, path: str, exist_ok: bool = False) -> None:
         if not exist_ok:
@@ -183,7 +184,7 @@ class CidbusFileSystem(ContentFileSystem):
             paths = await self._expand_path(path, recursive=deep, maxdepth=maxdepth)
         operations = [Remove(path=each, recursive=recursive) for each in sorted(paths, reverse=True)]
         with as_os_errors(path if isinstance(path, str) else None):
-            await apply(await self.client(), operations, await self.scope())
+            await apply(await self.client(), operations, **await self.scope())
 
     async def _mv(self, path1: Any, path2: Any, recursive: bool = False, **kwargs: Any) -> None:
         """Give entries other paths; a directory moves with everything in it."""
@@ -194,7 +195,7 @@ class CidbusFileSystem(ContentFileSystem):
             pairs = list(zip(old, into(self._strip_protocol(path2), old), strict=True))
         operations = [Move(source=old, destination=new, exact=True) for old, new in pairs]
         with as_os_errors(path1 if isinstance(path1, str) else None):
-            await apply(await self.client(), operations, await self.scope())
+            await apply(await self.client(), operations, **await self.scope())
 
     mv = sync_wrapper(_mv)
 
@@ -234,7 +235,7 @@ class CidbusFileSystem(ContentFileSystem):
             else:
                 operations.append(Copy(source=old, destination=new, exact=True, overwrite=True, parents=True))
         with as_os_errors(path1 if isinstance(path1, str) else None):
-            await apply(await self.client(), operations, await self.scope())
+            await apply(await self.client(), operations, **await self.scope())
 
     # ---- writing ----------------------------------------------------------------------------------------
 

@@ -12,13 +12,13 @@ from types import TracebackType
 from fsspec.asyn import AbstractAsyncStreamedFile, sync
 from fsspec.spec import AbstractBufferedFile
 
+from cidbus.client.upload import INLINE_BYTES
+
 from .drafts import Draft
 from .kinds import Opened, WriteSystem
 
-__all__ = ["INLINE_BYTES", "Output", "Parts", "WriteFile", "WriteStream"]
+__all__ = ["Output", "Parts", "WriteFile", "WriteStream"]
 
-# What goes into the tree together with its change, in one request.
-INLINE_BYTES = 128 * 1024
 # How much is sent at a time: held twice, once on its way and once being filled.
 PART_BYTES = 8 << 20
 

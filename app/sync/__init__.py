@@ -51,6 +51,6 @@ async def sync_down(
     """Make a local directory as one of the tree is; raises as `Downward.run`, and as `sync_up` does."""
     known = Memory.open(memory, top)
     try:
-        return await Downward(client, path, top, known, options or Options(), watch or Silent()).run()
+        return await Downward(client, top, path, known, options or Options(), watch or Silent()).run()
     finally:
         known.close()

@@ -44,7 +44,7 @@ class Gone(NamedTuple):
 
 BOTH = "FROM here LEFT JOIN there ON there.path = here.path"
 DIFFERS = """
-(there.path IS NULL OR there.kind <> here.kind OR here.kind <> 'directory' AND here.cid IS NOT there.cid)
+(there.kind IS NOT here.kind OR here.kind <> 'directory' AND here.cid IS NOT there.cid)
 """
 UNREAD = """
 SELECT here.path, here.size, here.stamp FROM here JOIN there ON there.path = here.path
@@ -55,11 +55,11 @@ UPWARD = f"""
 SELECT here.path, here.kind, here.cid, here.target, there.kind {BOTH} WHERE {DIFFERS}
 """
 SENT = " AND (here.kind <> 'file' OR here.kept IS NOT NULL)"
-DOWNWARD = """
+DOWNWARD = f"""
 SELECT there.path, there.kind, there.cid, there.target, here.kind
 FROM there LEFT JOIN here ON here.path = there.path
-WHERE (here.path IS NULL OR there.kind <> here.kind OR here.kind <> 'directory' AND here.cid IS NOT there.cid)
-"""
+WHERE {DIFFERS}
+"""  # noqa: S608
 GONE_HERE = f"SELECT here.path, here.kind {BOTH} WHERE there.path IS NULL"
 # The topmost entries only: those below a directory that goes go with it.
 GONE_THERE = """

@@ -10,14 +10,14 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
-from cidbus.client import Client
 from cidbus.schemas.errors import BadRequest, Conflict
 
-from .differences import Differences, Placed
-from .memory import Kind, Memory, Stamp
+from .differences import Placed
+from .memory import Kind, Stamp
 from .noting import note_tree, read_unknown
-from .report import Options, Report, Watch
-from .scan import MAX_TOLD, Excludes, Scan, leads_out
+from .oneway import OneWay
+from .report import Report
+from .scan import MAX_TOLD, Scan, leads_out
 
 __all__ = ["Downward"]
 
@@ -25,21 +25,8 @@ __all__ = ["Downward"]
 FETCHED_AT_ONCE = 16
 
 
-class Downward:
+class Downward(OneWay):
     """One sync of `path` of the tree, as it is when it begins, to the directory `top`. Use it once."""
-
-    def __init__(
-        self, client: Client, path: str, top: Path, memory: Memory, options: Options, watch: Watch
-    ) -> None:
-        self._client = client
-        self._path = path
-        self._top = top
-        self._memory = memory
-        self._options = options
-        self._watch = watch
-        self._excludes = Excludes(options.exclude)
-        self._differences = Differences(memory)
-        self.report = Report()
 
     async def run(self) -> Report:
         """Make the directory as the tree is; what the tree could not hold is left alone.
@@ -64,9 +51,7 @@ class Downward:
 
     async def _look(self) -> None:
         self._watch.phase("listing", None)
-        top = await self._client.journal.stat(path=self._path)
-        if top.type != "directory":
-            raise Conflict(f"{self._path} is no directory", path=self._path)
+        top = await self._tree_top()
         self._root, self.report.root, self.report.sequence = top.root, top.root, top.sequence
         if not self._options.dry_run:
             self._top.mkdir(parents=True, exist_ok=True)
@@ -100,16 +85,12 @@ class Downward:
             told = "; ".join(out[:MAX_TOLD])
             raise BadRequest("directory", f"links that lead out: {told} (--exclude leaves them out)")
 
-    def _in_tree(self, path: str) -> str:
-        return f"{self._path.rstrip('/')}/{path}"
-
     # ---- the local directory ----------------------------------------------------------------------------
 
     def _remove(self) -> None:
         for gone in self._differences.gone_here():
             if self._drop(gone.path, gone.kind):
-                self.report.removed += 1
-                self._watch.change("-", gone.path, gone.kind)
+                self._tell_gone(gone)
 
     def _drop(self, path: str, kind: Kind) -> bool:
         """Remove one entry; a directory stays if something that is left alone is in it."""
@@ -129,8 +110,7 @@ class Downward:
     async def _write(self) -> None:
         for batch in _batches(self._differences.downward()):
             for entry in batch:
-                self.report.count(entry.kind)
-                self._watch.change("+" if entry.replaces is None else "~", entry.path, entry.kind)
+                self._tell_placed(entry)
             if not self._options.dry_run:
                 await self._write_batch(batch)
 

@@ -11,55 +11,37 @@ from __future__ import annotations
 import asyncio
 import stat
 import time
-from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from secrets import token_hex
 
-from cidbus.client import Client
+from cidbus.client.applying import apply, portions
 from cidbus.client.multipart import FILE, Entry, Tree
-from cidbus.schemas.errors import BadRequest, BusError, Conflict, NotFound
-from cidbus.schemas.journal import Changed
+from cidbus.schemas.errors import BadRequest, Conflict, NotFound
 from cidbus.schemas.tree import AnyOperation, Mkdir, Put, Remove, Symlink
 
-from .differences import Differences, Gone, Placed, Unsent
-from .memory import Memory, Stamp
+from .differences import Placed, Unsent
+from .memory import Stamp
 from .noting import note_tree, read_unknown
-from .report import Options, Report, Watch
-from .scan import MAX_TOLD, Excludes, Scan
+from .oneway import OneWay
+from .report import Report
+from .scan import MAX_TOLD, Scan
 
 __all__ = ["Upward"]
 
 # One request to add files; a thousand of them is as many as its answer names.
 BATCH_FILES = 1_000
 BATCH_BYTES = 256 << 20
-# One message of operations, and one of what became of them: JSON may make three times as much of a path.
-PART_OPERATIONS = 10_000
-PART_BYTES = 320 << 10
-OPERATION_BYTES = 160
 # How long what was sent waits for a sync that was interrupted.
 KEPT_S = 7 * 86_400.0
 RELEASED_AT_ONCE = 1_000
 
 
-class Upward:
+class Upward(OneWay):
     """One sync of the directory `top` to `path` of the tree. Use it once."""
 
-    def __init__(
-        self, client: Client, top: Path, path: str, memory: Memory, options: Options, watch: Watch
-    ) -> None:
-        self._client = client
-        self._top = top
-        self._path = path
-        self._memory = memory
-        self._options = options
-        self._watch = watch
-        self._excludes = Excludes(options.exclude)
-        self._differences = Differences(memory)
-        self._keeps = f"fs/sync/{memory.id}/"
-        self._exists = True
-        self._kept: list[str] = []
-        self.report = Report()
+    _exists = True
 
     async def run(self) -> Report:
         """Make the tree as the directory is.
@@ -96,12 +78,10 @@ class Upward:
         """Note what is in the tree, as it is at one moment."""
         self._watch.phase("listing", None)
         try:
-            top = await self._client.journal.stat(path=self._path)
+            top = await self._tree_top()
         except NotFound:
             self._exists = False
             return
-        if top.type != "directory":
-            raise Conflict(f"{self._path} is no directory", path=self._path)
         await note_tree(self._client, self._path, top.root, self._memory, self._excludes)
 
     def _refuse_in_the_way(self) -> None:
@@ -117,6 +97,11 @@ class Upward:
 
     # ---- sending ----------------------------------------------------------------------------------------
 
+    @property
+    def _keeps(self) -> str:
+        """How the names begin under which all is kept that this sync has sent."""
+        return f"fs/sync/{self._memory.id}/"
+
     async def _recall(self) -> None:
         """Find out what an earlier run has sent and the system still keeps."""
         self._kept = [root.name async for root in self._client.ipfs.root_ls(prefix=self._keeps)]
@@ -125,7 +110,8 @@ class Upward:
     async def _send(self) -> None:
         total = self._differences.unsent_bytes()
         self._watch.phase("sending", total)
-        for files in _batches(self._differences.unsent()):
+        unsent = self._differences.unsent()
+        for files in portions(unsent, lambda file: file.size_bytes, BATCH_FILES, BATCH_BYTES):
             await self._send_batch(Batch(self._top, files))
 
     async def _send_batch(self, batch: Batch) -> None:
@@ -158,13 +144,8 @@ class Upward:
 
     async def _place(self) -> None:
         self._watch.phase("placing", None)
-        parts = self._parts()
-        first, second = next(parts, None), next(parts, None)
-        if first is not None:
-            if second is None:
-                changed = await self._client.journal.apply(first)
-            else:
-                changed = await self._in_transaction(chain((first, second), parts))
+        changed = await apply(self._client, self._operations())
+        if changed is not None:
             self.report.root, self.report.sequence = changed.root, changed.sequence
         self._note_unsettled()
         if self._kept:
@@ -172,40 +153,15 @@ class Upward:
                 await self._client.ipfs.root_rm(self._kept[start : start + RELEASED_AT_ONCE])
             self._memory.forget_kept()
 
-    async def _in_transaction(self, parts: Iterable[list[AnyOperation]]) -> Changed:
-        begun = await self._client.journal.begin()
-        try:
-            for part in parts:
-                await self._client.journal.apply(part, transaction=begun.transaction)
-            return await self._client.journal.commit(begun.transaction)
-        except BaseException:
-            # Unused it would end by itself, only later.
-            await asyncio.shield(_quietly_rolled_back(self._client, begun.transaction))
-            raise
-
-    def _parts(self) -> Iterator[list[AnyOperation]]:
-        """The operations, as many at once as one message holds."""
-        part: list[AnyOperation] = []
-        size = 0
-        for operation in self._operations():
-            cost = OPERATION_BYTES + 2 * len(operation.path.encode()) + len(getattr(operation, "target", ""))
-            if part and (len(part) == PART_OPERATIONS or size + cost > PART_BYTES):
-                yield part
-                part, size = [], 0
-            part.append(operation)
-            size += cost
-        if part:
-            yield part
-
     def _operations(self) -> Iterator[AnyOperation]:
         if self._note_top():
             yield Mkdir(path=self._path, parents=True, exist_ok=True)
         for entry in self._differences.upward():
-            self._note_placed(entry)
+            self._tell_placed(entry)
             yield from self._placing(entry)
         if self._options.delete:
             for gone in self._differences.gone_there():
-                self._note_gone(gone)
+                self._tell_gone(gone)
                 path, is_directory = self._in_tree(gone.path), gone.kind == "directory"
                 yield Remove(path=path, recursive=is_directory, missing_ok=True)
 
@@ -214,24 +170,16 @@ class Upward:
         self.report.sent_bytes = self._differences.unsent_bytes()
         self._note_top()
         for entry in self._differences.upward(sent_only=False):
-            self._note_placed(entry)
+            self._tell_placed(entry)
         if self._options.delete:
             for gone in self._differences.gone_there():
-                self._note_gone(gone)
+                self._tell_gone(gone)
 
     def _note_top(self) -> bool:
         """Whether the directory of the tree has to be made."""
         if not self._exists:
             self._watch.change("+", self._path, "directory")
         return not self._exists
-
-    def _note_placed(self, entry: Placed) -> None:
-        self.report.count(entry.kind)
-        self._watch.change("+" if entry.replaces is None else "~", entry.path, entry.kind)
-
-    def _note_gone(self, gone: Gone) -> None:
-        self.report.removed += 1
-        self._watch.change("-", gone.path, gone.kind)
 
     def _placing(self, entry: Placed) -> Iterator[AnyOperation]:
         path = self._in_tree(entry.path)
@@ -246,32 +194,9 @@ class Upward:
             assert entry.cid is not None
             yield Put(path=path, cid=entry.cid, parents=True)
 
-    def _in_tree(self, path: str) -> str:
-        return f"{self._path.rstrip('/')}/{path}"
-
     def _note_unsettled(self) -> None:
         """What could not be sent because it changes faster than it is read."""
         self.report.unsettled = [file.path for file in islice(self._differences.unsent(), MAX_TOLD)]
-
-
-async def _quietly_rolled_back(client: Client, transaction: str) -> None:
-    try:
-        await client.journal.rollback(transaction)
-    except BusError:
-        return  # the error that led here is the one to tell
-
-
-def _batches(files: Iterator[Unsent]) -> Iterator[list[Unsent]]:
-    batch: list[Unsent] = []
-    size = 0
-    for file in files:
-        if batch and (len(batch) == BATCH_FILES or size + file.size_bytes > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += file.size_bytes
-    if batch:
-        yield batch
 
 
 def _stamp_of(path: Path) -> Stamp | None:

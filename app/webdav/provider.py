@@ -62,14 +62,18 @@ class TreeProvider(DAVProvider):  # type: ignore[misc]
         """None where nothing is, and for no path, which is what WsgiDAV has as the root's parent."""
         if path is None:
             return None
-        with _as_dav_errors():
-            found = self.tree.stat(path.rstrip("/") or "/")
+        found = self.found(_name(path))
         return None if found is None else self.resource(path, found, environ)
+
+    def found(self, path: str) -> TreeEntry | None:
+        """What stands at a path, at the end of links, if anything does."""
+        with _as_dav_errors():
+            return self.tree.stat(path)
 
     def resource(self, path: str, entry: TreeEntry, environ: dict[str, Any]) -> _Resource | None:
         """None for a link that leads nowhere."""
         if entry.type == "directory":
-            return Directory(path.rstrip("/") or "/", entry, self, environ)
+            return Directory(_name(path), entry, self, environ)
         return File(path, entry, self, environ) if entry.type == "file" else None
 
     def modified_at(self, path: str, entry: TreeEntry) -> float:
@@ -125,7 +129,7 @@ class _Resource:
         """The time that a client asks for in so many words; the file gets another CID with it."""
         if not dry_run:
             with _as_dav_errors():
-                self.provider.tree.touch(self._name(dest_path), float(time_stamp))
+                self.provider.tree.touch(_name(dest_path), float(time_stamp))
         return True
 
     def handle_delete(self) -> bool:
@@ -135,13 +139,13 @@ class _Resource:
         return True
 
     def handle_move(self, dest_path: str) -> bool:
-        target = self._name(dest_path)
+        target = _name(dest_path)
         self._over(target, Move(source=self.path, destination=target, exact=True))
         self.remove_all_locks(recursive=True)
         return True
 
     def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> bool:
-        target = self._name(dest_path)
+        target = _name(dest_path)
         if self.is_collection and not depth_infinity:
             self._over(target, Mkdir(path=target))
         else:
@@ -150,7 +154,7 @@ class _Resource:
 
     def _over(self, target: str, operation: AnyOperation) -> None:
         """Do it, and in the same step remove what stands at the target, which WsgiDAV has allowed."""
-        self.environ[MADE] = self.provider.tree.stat(target) is None
+        self.environ[MADE] = self.provider.found(target) is None
         self._apply(Remove(path=target, recursive=True, missing_ok=True), operation)
 
     def _apply(self, *operations: AnyOperation) -> None:
@@ -168,10 +172,6 @@ class _Resource:
             principal=self.environ["wsgidav.user_name"],
         )
 
-    @staticmethod
-    def _name(path: str) -> str:
-        return path.rstrip("/") or "/"
-
 
 class File(_Resource, DAVNonCollection):  # type: ignore[misc]
     """One file; `entry` is None of one that a PUT is about to make."""
@@ -185,7 +185,7 @@ class File(_Resource, DAVNonCollection):  # type: ignore[misc]
     @property
     def entry(self) -> TreeEntry:  # type: ignore[override]
         if self._entry is None:
-            found = self.provider.tree.stat(self.path)
+            found = self.provider.found(self.path)
             if found is None:
                 raise DAVError(HTTP_PRECONDITION_FAILED, "removed meanwhile")
             self._entry = found
@@ -251,7 +251,7 @@ class Directory(_Resource, DAVCollection):  # type: ignore[misc]
         members = []
         for entry in entries:
             path = join_uri(self.path, entry.name)
-            found = self.provider.tree.stat(path) if entry.type == "symlink" else entry
+            found = self.provider.found(path) if entry.type == "symlink" else entry
             member = None if found is None else self.provider.resource(path, found, self.environ)
             if member is not None:
                 members.append(member)
@@ -271,6 +271,11 @@ class Directory(_Resource, DAVCollection):  # type: ignore[misc]
             with _as_dav_errors():
                 self.provider.tree.write(path, iter(()))
         return File(path, None, self.provider, self.environ)
+
+
+def _name(path: str) -> str:
+    """The tree's path of one of WebDAV's, where directories end in a slash."""
+    return path.rstrip("/") or "/"
 
 
 def _would_replace_all(environ: dict[str, Any]) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cidbus.client import Client
+from cidbus.client import Client, applying
 from cidbus.schemas.errors import BadRequest, Conflict, Unavailable
 from cidbus.schemas.tree import MAX_OPERATIONS
 from cidbus.sync import Options, Report, memory, sync_down, sync_up, upward
@@ -150,7 +150,7 @@ async def test_an_interrupted_sync_goes_on_where_it_was(
 async def test_a_large_sync_is_one_journal_entry(
     client: Client, top: Path, up, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(upward, "PART_OPERATIONS", 40)
+    monkeypatch.setattr(applying, "PART_OPERATIONS", 40)
     monkeypatch.setattr(upward, "BATCH_FILES", 30)
     for number in range(100):
         (top / f"file {number}").write_bytes(b"%d" % number)
@@ -183,7 +183,7 @@ async def test_a_file_that_changes_while_it_is_read_waits_for_the_next_run(
 
 
 def test_a_part_is_no_more_than_the_journal_takes():
-    assert upward.PART_OPERATIONS <= MAX_OPERATIONS
+    assert applying.PART_OPERATIONS <= MAX_OPERATIONS
 
 
 # ---- down -----------------------------------------------------------------------------------------------

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..options import DATA_DIR, Folder, Json, Quiet, Seed, Url
-from ..output import fields, print_json, say, size, table
+from ..output import counted, fields, listing, local_time, print_json, say, size
 from ..talking import ANSWERED, System, complain
 from .changing import print_changed
 from .options import InTransaction, Later, Moment, OneTreePath, WhenItWas, tree_path
@@ -27,7 +26,6 @@ __all__ = [
     "log",
     "recover",
     "restore",
-    "shown",
     "status",
     "verify",
 ]
@@ -62,27 +60,16 @@ def log(
     """Show what has changed the tree, the newest first."""
 
     async def work(client: Client) -> None:
-        rows = []
-        async for entry in client.journal.log(path=path, limit=limit, after=after):
-            if as_json:
-                print_json(entry)
-            else:
-                rows.append(_entry_row(entry))
-        if rows:
-            table(("Sequence", "Time", "State", "Operations", "Paths", "Root"), rows)
+        entries = client.journal.log(path=path, limit=limit, after=after)
+        columns = ("Sequence", "Time", "State", "Operations", "Paths", "Root")
+        await listing(entries, columns, _entry_row, as_json=as_json)
 
     System(url, seed, data_dir).talk(work)
 
 
 def _entry_row(entry: Entry) -> tuple[object, ...]:
-    operations = ", ".join(f"{name} {count}" for name, count in entry.operations.items())
     paths = " ".join(entry.paths[:SHOWN_PATHS]) + (" …" if len(entry.paths) > SHOWN_PATHS else "")
-    return entry.sequence, shown(entry.at), entry.status, operations, paths, entry.root
-
-
-def shown(at: float) -> str:
-    """A Unix time for people."""
-    return f"{datetime.fromtimestamp(at):%Y-%m-%d %H:%M:%S}"
+    return entry.sequence, local_time(entry.at), entry.status, counted(entry.operations), paths, entry.root
 
 
 def diff(
@@ -142,7 +129,7 @@ def status(as_json: Json = False, url: Url = None, seed: Seed = None, data_dir: 
 
 def _say(found: JournalStatus | Checkpoint | Recovered) -> None:
     values = found.model_dump(mode="json", exclude_none=True)
-    fields(values | {name: shown(values[name]) for name in TIMES if name in values})
+    fields(values | {name: local_time(values[name]) for name in TIMES if name in values})
 
 
 def enable(
@@ -212,20 +199,14 @@ def checkpoints(
     """List the checkpoints in the archive."""
 
     async def work(client: Client) -> None:
-        rows = []
-        async for made in client.journal.checkpoints():
-            if as_json:
-                print_json(made)
-            else:
-                rows.append(_checkpoint_row(made))
-        if rows:
-            table(("Checkpoint", "Sequence", "Time", "Size", "Blocks", "Root"), rows)
+        columns = ("Checkpoint", "Sequence", "Time", "Size", "Blocks", "Root")
+        await listing(client.journal.checkpoints(), columns, _checkpoint_row, as_json=as_json)
 
     System(url, seed, data_dir).talk(work)
 
 
 def _checkpoint_row(made: Checkpoint) -> tuple[object, ...]:
-    return made.id, made.sequence, shown(made.at), size(made.size_bytes), made.blocks, made.root
+    return made.id, made.sequence, local_time(made.at), size(made.size_bytes), made.blocks, made.root
 
 
 def recover(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import stat as modes
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..options import DATA_DIR, Folder, Json, Seed, Url
-from ..output import fields, print_json, say, write_bytes
+from ..output import fields, local_time, print_json, say, write_bytes
 from ..talking import System
 from .options import At, OneTreePath, RootByDefault, SeenInTransaction, TreePaths, name_of
 
@@ -149,7 +148,7 @@ def _marked(entry: TreeEntry, name: str) -> str:
 
 def _long(entry: TreeEntry, name: str) -> str:
     mode = KINDS[entry.type] | (USUAL_MODES[entry.type] if entry.mode is None else entry.mode)
-    when = "-" if entry.mtime is None else f"{datetime.fromtimestamp(entry.mtime):%Y-%m-%d %H:%M:%S}"
+    when = "-" if entry.mtime is None else local_time(entry.mtime)
     target = "" if entry.target is None else f" -> {entry.target}"
     return f"{modes.filemode(mode)} {entry.size_bytes:>12} {when:>19} {entry.cid} {name}{target}"
 

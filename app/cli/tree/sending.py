@@ -46,7 +46,8 @@ def put(
         raise typer.BadParameter("stdin goes alone, to a path of its own", param_hint="LOCAL")
 
     async def work(client: Client) -> None:
-        from cidbus.client.placing import new_keep, store
+        from cidbus.client.placing import store
+        from cidbus.schemas.keeping import new_keep
 
         operations: list[AnyOperation] = []
         keeps: list[str] = []

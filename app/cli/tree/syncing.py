@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +9,13 @@ import typer
 
 from ..options import DATA_DIR, Folder, Json, Seed, Url
 from ..output import print_json, say, size
+from ..sending import bar_on_stderr
 from ..talking import ANSWERED, System, complain
 from .options import SCHEME, is_tree_url, tree_path
 
 if TYPE_CHECKING:
     from cidbus.client import Client
-    from cidbus.sync import Report, Watch
+    from cidbus.sync import Report
 
 __all__ = ["sync"]
 
@@ -66,7 +64,8 @@ def sync(
         from cidbus.sync import Options, sync_down, sync_up
 
         options = Options(delete=delete, dry_run=dry_run, checksum=checksum, exclude=tuple(exclude or ()))
-        with _watching(changes=(verbose or dry_run) and not as_json, silent=as_json) as watch:
+        with bar_on_stderr("{task.description}", silent=as_json) as bar:
+            watch = _Told((verbose or dry_run) and not as_json, bar)
             if upward:
                 report = await sync_up(client, top, path, memory=memory, options=options, watch=watch)
             else:
@@ -99,32 +98,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun if count == 1 else many}"
 
 
-@contextmanager
-def _watching(*, changes: bool, silent: bool) -> Iterator[Watch]:
-    """Changes on stdout if they are wanted, and a bar on stderr while it is a terminal."""
-    if silent or not sys.stderr.isatty():
-        yield _Told(changes, None)
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield _Told(changes, bar)
-
-
 class _Told:
-    """A `Watch` that prints."""
+    """A `Watch` that prints changes, if they are wanted, and has a bar, if there is one."""
 
     def __init__(self, changes: bool, bar: Any) -> None:
         self._changes = changes

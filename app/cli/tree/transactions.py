@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ..options import DATA_DIR, Folder, Json, Quiet, Seed, Url
-from ..output import print_json, say, table
+from ..output import counted, listing, local_time, print_json, say
 from ..talking import System
-from .journal import shown
 
 if TYPE_CHECKING:
     from cidbus.client import Client
+    from cidbus.schemas.journal import TransactionInfo
 
 __all__ = ["begin", "commit", "rollback", "transactions"]
 
@@ -87,14 +87,11 @@ def transactions(
     """List transactions, open ones before past ones, the newest first."""
 
     async def work(client: Client) -> None:
-        rows = []
-        async for one in client.journal.transactions(status=state, limit=limit):
-            if as_json:
-                print_json(one)
-            else:
-                operations = ", ".join(f"{name} {count}" for name, count in one.operations.items())
-                rows.append((one.transaction, one.status, shown(one.started_at), operations, one.error or ""))
-        if rows:
-            table(("Transaction", "State", "Begun", "Operations", "Error"), rows)
+        found = client.journal.transactions(status=state, limit=limit)
+        await listing(found, ("Transaction", "State", "Begun", "Operations", "Error"), _row, as_json=as_json)
 
     System(url, seed, data_dir).talk(work)
+
+
+def _row(one: TransactionInfo) -> tuple[object, ...]:
+    return one.transaction, one.status, local_time(one.started_at), counted(one.operations), one.error or ""
