@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import cache, dag, ipfs, journal, media, names, routing, tree
+from . import cache, dag, ipfs, journal, journaling, media, names, routing, tree
 from .rows import Call, Event, Log, Request, Row, Stream, Upload
 from .wire import Empty
 
@@ -609,13 +609,13 @@ FS_EXPORT = Request(
     http=("POST /fs-journal/export", "POST /journal/export"),
 )  # fmt: skip
 
-JOURNAL_LOG: Stream[journal.LogRequest, Empty, journal.Entry] = Stream(
-    "journal.log", journal.LogRequest, journal.Entry,
+JOURNAL_LOG: Stream[journaling.LogRequest, Empty, journaling.Entry] = Stream(
+    "journal.log", journaling.LogRequest, journaling.Entry,
     "Entries of the journal", items="log", timeout_s=60,
     http="GET /journal/log",
 )  # fmt: skip
 JOURNAL_STATUS = Request(
-    "journal.status", journal.StatusRequest, journal.JournalStatus,
+    "journal.status", journaling.StatusRequest, journaling.JournalStatus,
     "The journal in numbers", repeatable=True,
     http=(
         "GET /cli/fs/journal-status", "GET /cli/fs/journal/status", "GET /fs-journal/status",
@@ -623,38 +623,38 @@ JOURNAL_STATUS = Request(
     ),
 )  # fmt: skip
 JOURNAL_ENABLE = Request(
-    "journal.enable", journal.EnableJournaling, journal.JournalingEnabled,
+    "journal.enable", journaling.EnableJournaling, journaling.JournalingEnabled,
     "Say where the journal's archive is and when it is written", timeout_s=600,
     http=("POST /cli/fs/enable-journaling", "POST /journal/enable"),
 )  # fmt: skip
 JOURNAL_CHECKPOINT = Request(
-    "journal.checkpoint", journal.CheckpointRequest, journal.Checkpoint,
+    "journal.checkpoint", journaling.CheckpointRequest, journaling.Checkpoint,
     "Write the tree of now into the archive", timeout_s=3600,
     http=("POST /fs-journal/checkpoint", "POST /journal/checkpoint"),
 )  # fmt: skip
-JOURNAL_CHECKPOINTS: Stream[journal.CheckpointList, Empty, journal.Checkpoint] = Stream(
-    "journal.checkpoints", journal.CheckpointList, journal.Checkpoint,
+JOURNAL_CHECKPOINTS: Stream[journaling.CheckpointList, Empty, journaling.Checkpoint] = Stream(
+    "journal.checkpoints", journaling.CheckpointList, journaling.Checkpoint,
     "The checkpoints in the archive", items="checkpoints",
     http="GET /journal/checkpoints",
 )  # fmt: skip
 JOURNAL_RECOVER = Request(
-    "journal.recover", journal.Recover, journal.Recovered,
+    "journal.recover", journaling.Recover, journaling.Recovered,
     "Bring the tree back from its journal, its archive or a checkpoint", timeout_s=3600,
     http=("POST /fs-journal/recover", "POST /journal/recover"),
 )  # fmt: skip
 JOURNAL_VERIFY = Request(
-    "journal.verify", journal.VerifyJournal, journal.JournalVerified,
+    "journal.verify", journaling.VerifyJournal, journaling.JournalVerified,
     "Check the chain of the journal and its archive", timeout_s=3600, repeatable=True,
     http="POST /journal/verify",
 )  # fmt: skip
 JOURNAL_TRUNCATE = Request(
-    "journal.forget", journal.Truncation, journal.Truncated,
+    "journal.forget", journaling.Truncation, journaling.Truncated,
     "Forget old entries of the journal", timeout_s=600,
     http="POST /journal/forget",
 )  # fmt: skip
 
 JOURNAL_ENTRIES = Log(
-    "journal.entries", journal.Record,
+    "journal.entries", journaling.Record,
     "The journal: every change of the file tree, each chained to the one before",
 )  # fmt: skip
 
@@ -697,8 +697,8 @@ NAMED = Event("ipfs.named", names.NameChanged, "A name was pointed at content", 
 ANNOUNCED = Event("ipfs.announced", routing.Announced, "A node told what it has")
 UPLOADED = Event("ipfs.uploaded", tree.UploadProgress, "An upload has come further", also="upload_progressed")
 CHANGED = Event("journal.changed", journal.TreeChanged, "The file tree has changed")
-CHECKPOINTED = Event("journal.checkpointed", journal.CheckpointMade, "A checkpoint was written")
-RECOVERED = Event("journal.recovered", journal.JournalRecovered, "The file tree was recovered")
+CHECKPOINTED = Event("journal.checkpointed", journaling.CheckpointMade, "A checkpoint was written")
+RECOVERED = Event("journal.recovered", journaling.JournalRecovered, "The file tree was recovered")
 PROGRESSED = Event("media.progressed", media.MediaProgress, "Work on a file has come further")
 LET_GO = Event("media.cancelled", media.CancelledMedia, "Somebody gave work on a file up")
 INVALIDATED = Event("cache.invalidated", cache.CacheForgot, "Cached content is to be forgotten everywhere")

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from ...schemas.errors import BadRequest, InvalidContent
-from ...schemas.journal import Record, Totals
+from ...schemas.journaling import Record, Totals
 
 __all__ = ["GENESIS", "Position", "Sealed", "digest_of", "seal"]
 

@@ -19,7 +19,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ...schemas.errors import BusError, Busy, Conflict, NotFound, Unavailable
-from ...schemas.journal import Changed, ChangeRecord, Record, Totals
+from ...schemas.journal import Changed
+from ...schemas.journaling import ChangeRecord, Record, Totals
 from ...schemas.tree import MAX_GROUPS, Outcome
 from .chain import Position, Sealed, seal
 from .changes import Change, Ended

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from ...schemas.errors import InvalidContent, NotFound
-from ...schemas.journal import Record
+from ...schemas.journaling import Record
 from .archive.folder import Archive
 from .archive.frames import Framed
 from .chain import Sealed, unsealed

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ...schemas.errors import BusError, InvalidContent, NotFound, Unavailable
-from ...schemas.journal import Record, Recovered
+from ...schemas.journaling import Record, Recovered
 from ...schemas.tree import TreePatch
 from .archive.checkpoints import Manifest
 from .archive.folder import Archive

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 from ...schemas.errors import InvalidContent, NotFound
-from ...schemas.journal import JournalVerified
+from ...schemas.journaling import JournalVerified
 from .archive.folder import Archive
 from .chain import Position, Sealed, unsealed
 from .head import Head

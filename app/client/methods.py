@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Literal
 
-from cidbus.schemas import cache, dag, ipfs, journal, media, names, routing, subjects, tree
+from cidbus.schemas import cache, dag, ipfs, journal, journaling, media, names, routing, subjects, tree
 
 from .content import Content
 from .items import Items
@@ -2598,24 +2598,24 @@ class Journal(Namespace):
         limit: int = 100,
         path: str | None = None,
         timeout_s: float | None = None,
-    ) -> AsyncIterator[journal.Entry]:
+    ) -> AsyncIterator[journaling.Entry]:
         """Entries of the journal.
 
         `timeout_s`: how long to wait for an answer or its next part, 60 s by default.
 
         Asks `cidbus.journal.log`, over HTTP `GET /journal/log`.
         """
-        ask = journal.LogRequest.from_fields({"after": after, "limit": limit, "path": path})
+        ask = journaling.LogRequest.from_fields({"after": after, "limit": limit, "path": path})
         return self._transport.items(subjects.JOURNAL_LOG, ask, timeout_s=timeout_s)
 
-    async def status(self, *, timeout_s: float | None = None) -> journal.JournalStatus:
+    async def status(self, *, timeout_s: float | None = None) -> journaling.JournalStatus:
         """The journal in numbers.
 
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.journal.status`, over HTTP `GET /cli/fs/journal-status`.
         """
-        ask = journal.StatusRequest.from_fields({})
+        ask = journaling.StatusRequest.from_fields({})
         return await self._transport.request(subjects.JOURNAL_STATUS, ask, timeout_s=timeout_s)
 
     async def enable(
@@ -2627,14 +2627,14 @@ class Journal(Namespace):
         checkpoint_interval: float = 60,
         max_journal_size: int = 1000,
         timeout_s: float | None = None,
-    ) -> journal.JournalingEnabled:
+    ) -> journaling.JournalingEnabled:
         """Say where the journal's archive is and when it is written.
 
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.journal.enable`, over HTTP `POST /cli/fs/enable-journaling`.
         """
-        ask = journal.EnableJournaling.from_fields(
+        ask = journaling.EnableJournaling.from_fields(
             {
                 "journal_base_path": journal_base_path,
                 "auto_recovery": auto_recovery,
@@ -2645,39 +2645,43 @@ class Journal(Namespace):
         )
         return await self._transport.request(subjects.JOURNAL_ENABLE, ask, timeout_s=timeout_s)
 
-    async def checkpoint(self, *, whole: bool = False, timeout_s: float | None = None) -> journal.Checkpoint:
+    async def checkpoint(
+        self, *, whole: bool = False, timeout_s: float | None = None
+    ) -> journaling.Checkpoint:
         """Write the tree of now into the archive.
 
         `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
 
         Asks `cidbus.journal.checkpoint`, over HTTP `POST /fs-journal/checkpoint`.
         """
-        ask = journal.CheckpointRequest.from_fields({"whole": whole})
+        ask = journaling.CheckpointRequest.from_fields({"whole": whole})
         return await self._transport.request(subjects.JOURNAL_CHECKPOINT, ask, timeout_s=timeout_s)
 
-    def checkpoints(self, *, timeout_s: float | None = None) -> AsyncIterator[journal.Checkpoint]:
+    def checkpoints(self, *, timeout_s: float | None = None) -> AsyncIterator[journaling.Checkpoint]:
         """The checkpoints in the archive.
 
         `timeout_s`: how long to wait for an answer or its next part, 30 s by default.
 
         Asks `cidbus.journal.checkpoints`, over HTTP `GET /journal/checkpoints`.
         """
-        ask = journal.CheckpointList.from_fields({})
+        ask = journaling.CheckpointList.from_fields({})
         return self._transport.items(subjects.JOURNAL_CHECKPOINTS, ask, timeout_s=timeout_s)
 
     async def recover(
         self, *, checkpoint_id: str | None = None, timeout_s: float | None = None
-    ) -> journal.Recovered:
+    ) -> journaling.Recovered:
         """Bring the tree back from its journal, its archive or a checkpoint.
 
         `timeout_s`: how long to wait for an answer or its next part, 3600 s by default.
 
         Asks `cidbus.journal.recover`, over HTTP `POST /fs-journal/recover`.
         """
-        ask = journal.Recover.from_fields({"checkpoint_id": checkpoint_id})
+        ask = journaling.Recover.from_fields({"checkpoint_id": checkpoint_id})
         return await self._transport.request(subjects.JOURNAL_RECOVER, ask, timeout_s=timeout_s)
 
-    async def verify(self, *, roots: bool = True, timeout_s: float | None = None) -> journal.JournalVerified:
+    async def verify(
+        self, *, roots: bool = True, timeout_s: float | None = None
+    ) -> journaling.JournalVerified:
         """Check the chain of the journal and its archive.
 
         `roots`: also look for the block of each root.
@@ -2685,17 +2689,17 @@ class Journal(Namespace):
 
         Asks `cidbus.journal.verify`, over HTTP `POST /journal/verify`.
         """
-        ask = journal.VerifyJournal.from_fields({"roots": roots})
+        ask = journaling.VerifyJournal.from_fields({"roots": roots})
         return await self._transport.request(subjects.JOURNAL_VERIFY, ask, timeout_s=timeout_s)
 
-    async def forget(self, before: int, *, timeout_s: float | None = None) -> journal.Truncated:
+    async def forget(self, before: int, *, timeout_s: float | None = None) -> journaling.Truncated:
         """Forget old entries of the journal.
 
         `timeout_s`: how long to wait for an answer or its next part, 600 s by default.
 
         Asks `cidbus.journal.forget`, over HTTP `POST /journal/forget`.
         """
-        ask = journal.Truncation.from_fields({"before": before})
+        ask = journaling.Truncation.from_fields({"before": before})
         return await self._transport.request(subjects.JOURNAL_TRUNCATE, ask, timeout_s=timeout_s)
 
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ...schemas.errors import NotSupported
 from ...schemas.ipfs import AddRequest
-from ...schemas.journal import JournalStatus, LogRequest, StatusRequest
+from ...schemas.journaling import JournalStatus, LogRequest, StatusRequest
 from ...schemas.subjects import ADD, JOURNAL_LOG, JOURNAL_STATUS
 from ...schemas.wire import Reply, Wire
 from ..asking import ask_of_body

@@ -16,7 +16,7 @@ from pydantic import Field
 from ...schemas.cache import CacheStatsRequest
 from ...schemas.errors import BadRequest, BusError, NotSupported
 from ...schemas.ipfs import VersionRequest
-from ...schemas.journal import EnableJournaling, JournalStatus, StatusRequest
+from ...schemas.journaling import EnableJournaling, JournalStatus, StatusRequest
 from ...schemas.subjects import CACHE_STATS, JOURNAL_ENABLE, JOURNAL_STATUS, VERSION
 from ...schemas.tree import TreePath
 from ...schemas.wire import Reply, Wire

@@ -16,7 +16,7 @@ from cidbus.actors.journal.settings import JournalSettings
 from cidbus.bus import Bus
 from cidbus.bus.server import EmbeddedServer
 from cidbus.bus.testing import connect, hosted, nats_server, server_is_missing
-from cidbus.schemas import journal, subjects
+from cidbus.schemas import journal, journaling, subjects
 from cidbus.schemas.journal import Changed, PathStat
 
 # Upkeep only when a test asks for it.
@@ -72,8 +72,8 @@ class System:
     async def names(self, path: str = "/", **fields: Any) -> list[str]:
         return [e.name async for e in self.bus.items(subjects.FS_LS, journal.ListPath(path=path, **fields))]
 
-    async def status(self) -> journal.JournalStatus:
-        return await self.bus.request(subjects.JOURNAL_STATUS, journal.StatusRequest())
+    async def status(self) -> journaling.JournalStatus:
+        return await self.bus.request(subjects.JOURNAL_STATUS, journaling.StatusRequest())
 
     async def begin(self) -> str:
         return (await self.bus.request(subjects.FS_BEGIN, journal.Begin())).transaction

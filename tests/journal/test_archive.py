@@ -15,7 +15,7 @@ from cidbus.actors.journal.archive.frames import frame, read_frames
 from cidbus.actors.journal.archive.last import LastSeen
 from cidbus.actors.journal.chain import GENESIS, Position, seal
 from cidbus.schemas.errors import BadRequest, InvalidContent, StorageFull
-from cidbus.schemas.journal import EnableJournaling, Record
+from cidbus.schemas.journaling import EnableJournaling, Record
 
 from .engine import process, write
 from .memory import MemoryLog, MemoryTrees

@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 
 from cidbus.actors.journal.settings import JournalSettings
-from cidbus.schemas import ipfs, journal, subjects
+from cidbus.schemas import ipfs, journal, journaling, subjects
 from cidbus.schemas.errors import BadRequest, Conflict, NotFound
 
 from .conftest import System, system_in
 
 
-async def log(fs: System, **fields) -> list[journal.Entry]:
-    return [entry async for entry in fs.bus.items(subjects.JOURNAL_LOG, journal.LogRequest(**fields))]
+async def log(fs: System, **fields) -> list[journaling.Entry]:
+    return [entry async for entry in fs.bus.items(subjects.JOURNAL_LOG, journaling.LogRequest(**fields))]
 
 
-async def checkpoint(fs: System, **fields) -> journal.Checkpoint:
-    return await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest(**fields))
+async def checkpoint(fs: System, **fields) -> journaling.Checkpoint:
+    return await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest(**fields))
 
 
-async def enable(fs: System, path, **fields) -> journal.JournalingEnabled:
-    ask = journal.EnableJournaling(journal_base_path=str(path), **fields)
+async def enable(fs: System, path, **fields) -> journaling.JournalingEnabled:
+    ask = journaling.EnableJournaling(journal_base_path=str(path), **fields)
     return await fs.bus.request(subjects.JOURNAL_ENABLE, ask)
 
 
@@ -46,7 +46,7 @@ async def test_an_event_tells_of_each_commit(fs: System):
         assert (name, told.sequence, told.root, told.paths) == ("journal.changed", 1, changed.root, ["/a"])
         made = await checkpoint(fs)
         name, body = await anext(aiter(events))
-        assert (name, journal.CheckpointMade.from_wire(body).id) == ("journal.checkpointed", made.id)
+        assert (name, journaling.CheckpointMade.from_wire(body).id) == ("journal.checkpointed", made.id)
 
 
 async def test_checkpoints_are_made_listed_and_gone_back_to(three: System):
@@ -56,17 +56,17 @@ async def test_checkpoints_are_made_listed_and_gone_back_to(three: System):
     second = await checkpoint(three)
     assert (second.base, second.entries) == (first.id, 1)
     assert 0 < second.blocks < 4
-    listed = [c async for c in three.bus.items(subjects.JOURNAL_CHECKPOINTS, journal.CheckpointList())]
+    listed = [c async for c in three.bus.items(subjects.JOURNAL_CHECKPOINTS, journaling.CheckpointList())]
     assert [c.id for c in listed] == [second.id, first.id]
     async with await three.bus.subscribe(subjects.RECOVERED) as events:
-        back = await three.bus.request(subjects.JOURNAL_RECOVER, journal.Recover(checkpoint_id=first.id))
+        back = await three.bus.request(subjects.JOURNAL_RECOVER, journaling.Recover(checkpoint_id=first.id))
         assert (await anext(aiter(events)))[0] == "journal.recovered"
     assert (back.root, back.sequence, back.source) == (first.root, 3, "checkpoint")
     for _ in range(4):
         assert await three.read("/a") == b"1"
     assert await three.read("/a", at="2") == b"2"
     with pytest.raises(NotFound):
-        await three.bus.request(subjects.JOURNAL_RECOVER, journal.Recover(checkpoint_id="99"))
+        await three.bus.request(subjects.JOURNAL_RECOVER, journaling.Recover(checkpoint_id="99"))
     record = journal.Recorded(operation_type="checkpoint", path="/")
     assert (await three.bus.request(subjects.FS_RECORD, record)).sequence == 3
 
@@ -125,13 +125,13 @@ async def test_a_new_system_takes_over_the_tree_of_an_archive(fs: System, tmp_pa
 async def test_old_entries_are_forgotten_up_to_the_last_checkpoint(fs: System):
     for number in range(5):
         await fs.write("/a", str(number))
-    nothing = await fs.bus.request(subjects.JOURNAL_TRUNCATE, journal.Truncation(before=4))
+    nothing = await fs.bus.request(subjects.JOURNAL_TRUNCATE, journaling.Truncation(before=4))
     assert (nothing.removed, nothing.first_sequence) == (0, 1)
     await checkpoint(fs)
-    forgotten = await fs.bus.request(subjects.JOURNAL_TRUNCATE, journal.Truncation(before=4))
+    forgotten = await fs.bus.request(subjects.JOURNAL_TRUNCATE, journaling.Truncation(before=4))
     assert (forgotten.removed, forgotten.first_sequence) == (3, 4)
     assert (await fs.status()).total_entries == 5
-    verified = await fs.bus.request(subjects.JOURNAL_VERIFY, journal.VerifyJournal())
+    verified = await fs.bus.request(subjects.JOURNAL_VERIFY, journaling.VerifyJournal())
     assert (verified.ok, verified.entries, verified.archived_entries) == (True, 2, 5)
 
 
@@ -159,7 +159,7 @@ async def test_a_collection_leaves_every_state_that_can_be_told_of_and_takes_the
     await fs.commit(name)
     first = (await fs.stat("/a", at="1")).cid
     await checkpoint(fs)
-    await fs.bus.request(subjects.JOURNAL_TRUNCATE, journal.Truncation(before=4))
+    await fs.bus.request(subjects.JOURNAL_TRUNCATE, journaling.Truncation(before=4))
     await fs.bus.request(subjects.REPO_GC, ipfs.RepoGc())
     assert (await fs.read("/in"), await fs.read("/a")) == (b"open", b"content 3")
     with pytest.raises(NotFound):

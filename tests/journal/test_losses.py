@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cidbus.bus import server
-from cidbus.schemas import ipfs, journal, subjects
+from cidbus.schemas import ipfs, journal, journaling, subjects
 from cidbus.schemas.errors import StorageFull, Unavailable
 
 from .conftest import System, system_in, until
@@ -73,12 +73,12 @@ async def build(folder: Path) -> str:
         for number in range(12):
             root = (await fs.write(f"/{number % 3}", str(number))).root
             if number in (5, 11):
-                await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+                await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
     return root
 
 
 async def verify(fs: System) -> list[str]:
-    return (await fs.bus.request(subjects.JOURNAL_VERIFY, journal.VerifyJournal())).problems
+    return (await fs.bus.request(subjects.JOURNAL_VERIFY, journaling.VerifyJournal())).problems
 
 
 DRILLS = {
@@ -126,10 +126,10 @@ async def test_after_losing_one_thing_the_tree_is_what_was_acknowledged(tmp_path
         assert len(problems) == len(told), problems
         assert all(part in problem for part, problem in zip(told, problems, strict=True))
         if told and told[0].startswith("stream"):
-            await fs.bus.request(subjects.JOURNAL_RECOVER, journal.Recover())
+            await fs.bus.request(subjects.JOURNAL_RECOVER, journaling.Recover())
             assert await verify(fs) == []
             assert (await fs.stat("/more")).sequence == 13
-        made = await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest(whole=True))
+        made = await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest(whole=True))
         assert (made.base, made.sequence) == (None, (await fs.stat("/")).sequence)
 
 
@@ -158,8 +158,8 @@ async def test_after_losing_the_stream_every_earlier_state_can_still_be_told_of_
         assert [d.path async for d in fs.bus.items(subjects.FS_DIFF, diff)] == ["/0", "/1"]
 
 
-async def log(fs: System, **fields: object) -> list[journal.Entry]:
-    return [entry async for entry in fs.bus.items(subjects.JOURNAL_LOG, journal.LogRequest(**fields))]
+async def log(fs: System, **fields: object) -> list[journaling.Entry]:
+    return [entry async for entry in fs.bus.items(subjects.JOURNAL_LOG, journaling.LogRequest(**fields))]
 
 
 async def test_what_nothing_proves_is_refused_clearly_and_given_up_only_when_asked(tmp_path: Path):
@@ -175,7 +175,7 @@ async def test_what_nothing_proves_is_refused_clearly_and_given_up_only_when_ask
         with pytest.raises(Unavailable):
             await fs.write("/x", "x")
         assert "neither here nor in a checkpoint" in (await fs.status()).message
-        recovered = await fs.bus.request(subjects.JOURNAL_RECOVER, journal.Recover())
+        recovered = await fs.bus.request(subjects.JOURNAL_RECOVER, journaling.Recover())
         assert (recovered.source, recovered.lost_entries) == ("checkpoint", 1)
         assert await fs.names() == ["0", "1", "2"]
         assert (await fs.status()).message is None
@@ -187,7 +187,7 @@ async def test_without_leave_to_recover_a_lost_stream_is_refused_until_asked(tmp
     async with system_in(tmp_path, auto_recovery=False) as fs:
         with pytest.raises(Unavailable, match=r"ask for journal\.recover"):
             await fs.names()
-        recovered = await fs.bus.request(subjects.JOURNAL_RECOVER, journal.Recover())
+        recovered = await fs.bus.request(subjects.JOURNAL_RECOVER, journaling.Recover())
         assert (recovered.source, recovered.root) == ("archive", root)
         assert len(await fs.names()) == 3
 
@@ -233,18 +233,18 @@ async def test_an_archive_without_room_says_so_and_has_nothing_half_written(tmp_
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], check=True)
     try:
         async with system_in(tmp_path) as fs:
-            ask = journal.EnableJournaling(journal_base_path=str(small / "archive"), sync_interval=3600)
+            ask = journaling.EnableJournaling(journal_base_path=str(small / "archive"), sync_interval=3600)
             await fs.bus.request(subjects.JOURNAL_ENABLE, ask)
             await fs.write("/a", "fits")
-            await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+            await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
             last = await fs.write_stream("/large", os.urandom(300_000))
             with pytest.raises(StorageFull):
-                await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+                await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
             assert (await fs.stat("/")).root == last.root
             assert await verify(fs) == []
             assert not list((small / "archive" / "temp").iterdir())
             await fs.bus.request(subjects.FS_RM, journal.RemoveEntry(path="/large"))
-            made = await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+            made = await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
             assert made.sequence == 3
     finally:
         subprocess.run(["umount", small], check=True)
@@ -261,10 +261,10 @@ async def _answers(fs: System) -> bool:
 async def test_an_archive_deleted_under_a_running_system_is_written_anew(tmp_path: Path):
     async with system_in(tmp_path) as fs:
         await fs.write("/a", "1")
-        await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+        await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
         lose_archive(tmp_path)
         await fs.write("/a", "2")
-        made = await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+        made = await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
         assert (made.base, made.sequence) == (None, 2)
-        verified = await fs.bus.request(subjects.JOURNAL_VERIFY, journal.VerifyJournal())
+        verified = await fs.bus.request(subjects.JOURNAL_VERIFY, journaling.VerifyJournal())
         assert (verified.problems, verified.archived_entries, verified.checkpoints) == ([], 2, 1)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from cidbus.schemas import ipfs, journal, subjects
+from cidbus.schemas import ipfs, journal, journaling, subjects
 from cidbus.schemas.errors import BadRequest, NotAFile, NotFound
 
 from .conftest import System
@@ -75,9 +75,9 @@ async def test_states_that_are_forgotten_are_said_to_be(tmp_path):
     async with system_in(tmp_path, keep_entries=0) as fs:
         for number in range(5):
             await fs.write("/a", str(number))
-        ask = journal.LogRequest(after=0)
+        ask = journaling.LogRequest(after=0)
         written = [entry async for entry in fs.bus.items(subjects.JOURNAL_LOG, ask)]
-        await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+        await fs.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
         for moment in ("2", f"@{written[1].at}"):
             with pytest.raises(NotFound, match="entry 2 is in the archive alone"):
                 await fs.stat("/a", at=moment)
@@ -85,6 +85,6 @@ async def test_states_that_are_forgotten_are_said_to_be(tmp_path):
         with pytest.raises(NotFound):
             await fs.stat("/a", at="@5.0")
         # What happened is told further back than what can be read.
-        told = [entry async for entry in fs.bus.items(subjects.JOURNAL_LOG, journal.LogRequest())]
+        told = [entry async for entry in fs.bus.items(subjects.JOURNAL_LOG, journaling.LogRequest())]
         assert told == written[::-1]
         assert (await fs.status()).first_sequence == 5

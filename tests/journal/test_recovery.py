@@ -17,7 +17,7 @@ from cidbus.actors.journal.head import Head
 from cidbus.actors.journal.recovery import Recovery
 from cidbus.actors.journal.verifying import verified
 from cidbus.schemas.errors import Unavailable
-from cidbus.schemas.journal import Recovered
+from cidbus.schemas.journaling import Recovered
 
 from .engine import process, write
 from .memory import Kept, MemoryLog, MemoryTrees

@@ -11,8 +11,8 @@ from cidbus.actors.journal.chain import Position, seal
 from cidbus.bus import server
 from cidbus.bus.log import Log
 from cidbus.bus.testing import connect
-from cidbus.schemas import journal, subjects
-from cidbus.schemas.journal import ChangeRecord, Record, Totals
+from cidbus.schemas import journaling, subjects
+from cidbus.schemas.journaling import ChangeRecord, Record, Totals
 from cidbus.schemas.tree import TreePatch
 
 from .conftest import system_in
@@ -45,7 +45,7 @@ async def test_a_hundred_thousand_entries_are_checked_soon(tmp_path: Path, monke
             assert status.recovery_ms == actor.recovered.duration_ms
             # Of the processor: how long that takes also depends on what else the machine does.
             assert time.process_time() - began < RECOVERY_S
-            told = [e async for e in fs.bus.items(subjects.JOURNAL_LOG, journal.LogRequest(limit=3))]
+            told = [e async for e in fs.bus.items(subjects.JOURNAL_LOG, journaling.LogRequest(limit=3))]
             assert [entry.sequence for entry in told] == [ENTRIES, ENTRIES - 1, ENTRIES - 2]
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from cidbus.schemas import journal, subjects, tree
+from cidbus.schemas import journal, journaling, subjects, tree
 from cidbus.schemas.errors import Conflict, NotFound
 
 from .conftest import System
@@ -126,14 +126,16 @@ async def test_clients_racing_through_three_processes_equal_a_serial_order(three
     assert sum(balances) == 400
     assert sum(done) >= 5
     await replayed(three)
-    verified = await three.bus.request(subjects.JOURNAL_VERIFY, journal.VerifyJournal())
+    verified = await three.bus.request(subjects.JOURNAL_VERIFY, journaling.VerifyJournal())
     assert (verified.ok, verified.problems) == (True, [])
 
 
 async def replayed(fs: System) -> None:
     """Each entry's tree differs from the one before in what the entry says that it has written, and the sum
     over the bank is the same in every one of them."""
-    entries = [e async for e in fs.bus.items(subjects.JOURNAL_LOG, journal.LogRequest(after=4, limit=10_000))]
+    entries = [
+        e async for e in fs.bus.items(subjects.JOURNAL_LOG, journaling.LogRequest(after=4, limit=10_000))
+    ]
     for before, after in pairwise(entries):
         assert (after.before, after.sequence) == (before.root, before.sequence + 1)
     for entry in entries:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cidbus.bus import Bus, Credentials
-from cidbus.schemas import journal, subjects, tree
+from cidbus.schemas import journal, journaling, subjects, tree
 from cidbus.schemas.errors import BusError, DeadlineExceeded, Unavailable
 from cidbus.schemas.tree import AnyOperation
 
@@ -172,7 +172,7 @@ async def test_what_was_acknowledged_survives_kills_of_every_part_at_any_point(t
             reader.cancel()
             for client in clients:
                 assert await client.found() == client.model
-            verified = await bus.request(subjects.JOURNAL_VERIFY, journal.VerifyJournal())
+            verified = await bus.request(subjects.JOURNAL_VERIFY, journaling.VerifyJournal())
             assert (verified.ok, verified.problems) == (True, [])
             assert len(seen) > ROUNDS
             assert slowest < COMES_BACK_S

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from ....bus import handles
-from ....schemas import ipfs, journal, subjects, tree
+from ....schemas import ipfs, journal, journaling, subjects, tree
 from ....schemas.errors import BadRequest, Conflict, NotFound, Unavailable
 from ....schemas.journal import Changed, Changing, OperationType
 from ....schemas.keeping import KEPT_S, new_keep
@@ -124,7 +124,7 @@ class ChangeRows(Parts):
     async def record(self, ask: journal.Recorded) -> Changed:
         """A checkpoint is an operation in the documented words too: it changes nothing in the tree."""
         if ask.operation_type == "checkpoint":
-            made = await self.bus.request(subjects.JOURNAL_CHECKPOINT, journal.CheckpointRequest())
+            made = await self.bus.request(subjects.JOURNAL_CHECKPOINT, journaling.CheckpointRequest())
             return Changed(root=made.root, sequence=made.sequence)
         return await self._do(subjects.FS_RECORD, ask)
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from typing import TypeVar
 
 from ....bus import handles
-from ....schemas import journal, subjects
+from ....schemas import journal, journaling, subjects
 from ....schemas.errors import Conflict, InvalidContent, NotSupported, Unavailable
-from ....schemas.journal import Entry, JournalStatus, Recovered
+from ....schemas.journaling import Entry, JournalStatus, Recovered
 from ....schemas.rows import Request
 from ....schemas.wire import Wire
 from ..archive.archiver import Archiver
@@ -39,7 +39,7 @@ class KeepRows(ReadRows):
     # ---- what has happened ------------------------------------------------------------------------------
 
     @handles(subjects.JOURNAL_LOG)
-    async def entries(self, ask: journal.LogRequest) -> AsyncIterator[Entry]:
+    async def entries(self, ask: journaling.LogRequest) -> AsyncIterator[Entry]:
         left = ask.limit
         records = self.records_backwards() if ask.after is None else self._records_after(ask.after)
         async for record in records:
@@ -50,7 +50,7 @@ class KeepRows(ReadRows):
             if left == 0:
                 return
 
-    async def _records_after(self, after: int) -> AsyncIterator[journal.Record]:
+    async def _records_after(self, after: int) -> AsyncIterator[journaling.Record]:
         position, first = await self.head.fresh(), await self.past.stream_first()
         async for record in self.past.after(after, first):
             yield record
@@ -58,7 +58,7 @@ class KeepRows(ReadRows):
             yield unsealed(kept.sequence, kept.body).record
 
     @handles(subjects.JOURNAL_STATUS)
-    async def status(self, ask: journal.StatusRequest) -> JournalStatus:
+    async def status(self, ask: journaling.StatusRequest) -> JournalStatus:
         """Answers even while nothing else is: `message` says what is wrong."""
         await self.reload()
         problem = self.head.problem
@@ -121,7 +121,7 @@ class KeepRows(ReadRows):
     # ---- the archive ------------------------------------------------------------------------------------
 
     @handles(subjects.JOURNAL_ENABLE)
-    async def enable(self, ask: journal.EnableJournaling) -> journal.JournalingEnabled:
+    async def enable(self, ask: journaling.EnableJournaling) -> journaling.JournalingEnabled:
         """Raises BadRequest for a folder that callers may not choose or that has something else in it,
         Conflict for the archive of another journal; then all stays as it was."""
         path = self._settings.archive_path(ask.journal_base_path, self._folder)
@@ -138,7 +138,7 @@ class KeepRows(ReadRows):
         if self.archiver is not None:
             self.archiver.policy = self.policy
             await self.archiver.tend()
-        return journal.JournalingEnabled(
+        return journaling.JournalingEnabled(
             journal_enabled=True,
             journal_base_path=str(archive.path),
             auto_recovery=ask.auto_recovery,
@@ -172,7 +172,7 @@ class KeepRows(ReadRows):
             raise Conflict(f"{archive.path} has the archive of another tree", path=str(archive.path))
 
     @handles(subjects.JOURNAL_CHECKPOINT)
-    async def checkpoint(self, ask: journal.CheckpointRequest) -> journal.Checkpoint:
+    async def checkpoint(self, ask: journaling.CheckpointRequest) -> journaling.Checkpoint:
         """Raises NotSupported while there is no archive, StorageFull if the disk has no room."""
         await self.reload()
         answer = await self._at_writer(subjects.JOURNAL_CHECKPOINT, ask)
@@ -181,7 +181,7 @@ class KeepRows(ReadRows):
         return (await self._archiver_or_raise().checkpoint(whole=ask.whole)).told()
 
     @handles(subjects.JOURNAL_CHECKPOINTS)
-    async def checkpoints(self, ask: journal.CheckpointList) -> AsyncIterator[journal.Checkpoint]:
+    async def checkpoints(self, ask: journaling.CheckpointList) -> AsyncIterator[journaling.Checkpoint]:
         await self.reload()
         archive = self._archiver_or_raise().archive
         for manifest in reversed(await asyncio.to_thread(archive.checkpoints.all)):
@@ -211,17 +211,17 @@ class KeepRows(ReadRows):
             return None
 
     @handles(subjects.JOURNAL_TRUNCATE)
-    async def forget(self, ask: journal.Truncation) -> journal.Truncated:
+    async def forget(self, ask: journaling.Truncation) -> journaling.Truncated:
         await self.reload()
         archiver = self._archiver_or_raise()
         removed = await archiver.truncate(ask.before)
         state = await self.log.state()
-        return journal.Truncated(removed=removed, first_sequence=1 if state is None else state.first)
+        return journaling.Truncated(removed=removed, first_sequence=1 if state is None else state.first)
 
     # ---- bringing it back -------------------------------------------------------------------------------
 
     @handles(subjects.JOURNAL_RECOVER)
-    async def bring_back(self, ask: journal.Recover) -> Recovered:
+    async def bring_back(self, ask: journaling.Recover) -> Recovered:
         await self.reload()
         if ask.checkpoint_id is None:
             return await self.recover(auto=True, lossy=True)
@@ -252,11 +252,11 @@ class KeepRows(ReadRows):
         return recovered
 
     @handles(subjects.JOURNAL_VERIFY)
-    async def verify(self, ask: journal.VerifyJournal) -> journal.JournalVerified:
+    async def verify(self, ask: journaling.VerifyJournal) -> journaling.JournalVerified:
         return await verified(self.log, self.trees, self.head, self.archive, roots=ask.roots)
 
 
-def _told(record: journal.Record) -> Entry:
+def _told(record: journaling.Record) -> Entry:
     statuses = [change.status for change in record.changes]
     errors = [change.error for change in record.changes if change.error]
     return Entry(
@@ -276,7 +276,7 @@ def _told(record: journal.Record) -> Entry:
     )
 
 
-def _concerns(record: journal.Record, path: str) -> bool:
+def _concerns(record: journaling.Record, path: str) -> bool:
     """Whether an entry may have changed a path, or something below it."""
     below = path.rstrip("/") + "/"
     for change in record.changes:

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 from ....bus import Actor
 from ....bus.log import Log
-from ....schemas import journal, subjects
+from ....schemas import journal, journaling, subjects
 from ....schemas.errors import BadRequest, BusError, NotFound, Unavailable
-from ....schemas.journal import Changing, EnableJournaling, End, Recovered, Seen
+from ....schemas.journal import Changing, End, Seen
+from ....schemas.journaling import EnableJournaling, Recovered
 from ....schemas.rows import Request
 from ....schemas.wire import Wire
 from ..archive.archiver import Archiver, Retention
@@ -195,7 +196,7 @@ class Parts(Actor):
         return recovered
 
     async def tell_recovered(self, recovered: Recovered) -> None:
-        event = journal.JournalRecovered(
+        event = journaling.JournalRecovered(
             root=recovered.root,
             sequence=recovered.sequence,
             source=recovered.source,
@@ -241,7 +242,7 @@ class Parts(Actor):
         await self._publish(subjects.CHANGED, event)
 
     async def _told_checkpoint(self, manifest: Manifest) -> None:
-        event = journal.CheckpointMade(
+        event = journaling.CheckpointMade(
             id=manifest.id,
             sequence=manifest.sequence,
             root=manifest.root,
@@ -281,7 +282,7 @@ def gone_if_unheard(error: Unavailable, transaction: str | None) -> NotFound | U
     return gone(transaction) if transaction is not None and is_unheard(error) else error
 
 
-def counted(record: journal.Record) -> dict[str, int]:
+def counted(record: journaling.Record) -> dict[str, int]:
     """The operations of an entry by type, of what was completed."""
     counts: Counter[str] = Counter()
     for change in record.changes:
@@ -290,6 +291,6 @@ def counted(record: journal.Record) -> dict[str, int]:
     return dict(counts)
 
 
-def paths_of(record: journal.Record) -> list[str]:
+def paths_of(record: journaling.Record) -> list[str]:
     """The paths that an entry has changed, at most 100 of them."""
     return paths_told(write for change in record.changes for write in change.writes)

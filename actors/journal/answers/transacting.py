@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 
 from ....bus import handles
-from ....schemas import journal, subjects
+from ....schemas import journal, journaling, subjects
 from ....schemas.errors import BusError, Unavailable
 from ....schemas.journal import Changed, TransactionInfo
 from ....schemas.tree import NamedRoot
@@ -118,7 +118,7 @@ class TransactionRows(ChangeRows):
                     instance=record.instance,
                 )
 
-    async def records_backwards(self) -> AsyncIterator[journal.Record]:
+    async def records_backwards(self) -> AsyncIterator[journaling.Record]:
         """The entries of the stream, the newest first, and then those that the archive has before them; a
         batch of them in memory."""
         end, first = (await self.head.fresh()).sequence, await self.past.stream_first()

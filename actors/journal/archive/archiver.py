@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from ....schemas.errors import BusError, InvalidContent, NotFound, Unavailable
-from ....schemas.journal import EnableJournaling
+from ....schemas.journaling import EnableJournaling
 from ..chain import Position, Sealed, unsealed
 from ..head import Head
 from ..parts import Kept, Log, Trees

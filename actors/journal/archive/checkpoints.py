@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Collection, Iterator
 from pathlib import Path
 
 from ....schemas.errors import BadRequest, InvalidContent, NotFound, StorageFull
-from ....schemas.journal import Checkpoint, Totals
+from ....schemas.journaling import Checkpoint, Totals
 from ..chain import Position
 from .disk import sync_folder
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import orjson
 
 from ....schemas.errors import BadRequest, Conflict, StorageFull
-from ....schemas.journal import Checkpoint
+from ....schemas.journaling import Checkpoint
 from .checkpoints import Checkpoints
 from .segments import Segments
 

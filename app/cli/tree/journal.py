@@ -15,7 +15,7 @@ from .options import InTransaction, Later, Moment, OneTreePath, WhenItWas, tree_
 
 if TYPE_CHECKING:
     from cidbus.client import Client
-    from cidbus.schemas.journal import Checkpoint, Entry, JournalStatus, Recovered
+    from cidbus.schemas.journaling import Checkpoint, Entry, JournalStatus, Recovered
     from cidbus.schemas.tree import Difference
 
 __all__ = [
