@@ -54,10 +54,14 @@ class Endpoint:
         """Count one call that found the actor too busy."""
         self.refused += 1
 
+    @property
+    def name(self) -> str:
+        return self.row.verb.replace(".", "_")
+
     @cached_property
     def info(self) -> dict[str, Any]:
         return {
-            "name": self.row.verb.replace(".", "_"),
+            "name": self.name,
             "subject": self.row.subject,
             "queue_group": self.row.actor,
             "metadata": {"kind": self.row.kind, "summary": self.row.summary} | _schemas(self.row),
@@ -66,7 +70,7 @@ class Endpoint:
     def stats(self) -> dict[str, Any]:
         nanoseconds = int(self.seconds * 1e9)
         return {
-            "name": self.info["name"],
+            "name": self.name,
             "subject": self.row.subject,
             "queue_group": self.row.actor,
             "num_requests": self.requests,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cidbus.actors.journal.actor import JournalActor
 from cidbus.actors.journal.chain import Position, seal
 from cidbus.bus import server
 from cidbus.bus.log import Log
@@ -15,7 +16,7 @@ from cidbus.schemas import journaling, subjects
 from cidbus.schemas.journaling import ChangeRecord, Record, Totals
 from cidbus.schemas.tree import TreePatch
 
-from .conftest import system_in
+from .conftest import system_in, until
 
 ENTRIES = 100_000
 RECOVERY_S = 5.0
@@ -39,6 +40,7 @@ async def test_a_hundred_thousand_entries_are_checked_soon(tmp_path: Path, monke
             await fill(log, bus, root)
         began = time.process_time()
         async with fs.journal() as actor:
+            await until(lambda: is_recovered(actor))
             status = await fs.status()
             assert (status.sequence, status.total_entries) == (ENTRIES, ENTRIES)
             assert actor.recovered.replayed == ENTRIES
@@ -47,6 +49,10 @@ async def test_a_hundred_thousand_entries_are_checked_soon(tmp_path: Path, monke
             assert time.process_time() - began < RECOVERY_S
             told = [e async for e in fs.bus.items(subjects.JOURNAL_LOG, journaling.LogRequest(limit=3))]
             assert [entry.sequence for entry in told] == [ENTRIES, ENTRIES - 1, ENTRIES - 2]
+
+
+async def is_recovered(actor: JournalActor) -> bool:
+    return actor.recovered is not None
 
 
 async def fill(log: Log, bus, root: str) -> None:
