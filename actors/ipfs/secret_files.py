@@ -6,7 +6,8 @@ import os
 import secrets
 from pathlib import Path
 
-from .store.disk import FILE_MODE, sync_folder
+from ..disk import sync_folder
+from .store.disk import FILE_MODE
 
 __all__ = ["create_secret"]
 

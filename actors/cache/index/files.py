@@ -16,6 +16,7 @@ from typing import Any
 import xxhash
 
 from ....schemas.errors import StorageFull
+from ...disk import sync_folder
 
 __all__ = [
     "checksum",
@@ -24,7 +25,6 @@ __all__ = [
     "replace",
     "step",
     "sync_file",
-    "sync_folder",
     "telling_full",
     "view_of",
     "write_all",
@@ -89,10 +89,6 @@ def sync_file(path: Path) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def sync_folder(path: Path) -> None:
-    sync_file(path)
 
 
 def view_of(array: Any) -> memoryview:

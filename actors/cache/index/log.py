@@ -20,8 +20,9 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
+from ...disk import sync_folder
 from .damage import Damage, Damages
-from .files import step, sync_folder, telling_full, write_all
+from .files import step, telling_full, write_all
 
 __all__ = ["Kind", "Log", "Record"]
 

@@ -11,12 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from ....schemas.errors import Conflict, DamagedIndex
+from ...disk import sync_folder
 from ..columns import BUILT_IN, Columns
 from ..heat import Heat
 from .core import Core
 from .damage import Damage, Damages
 from .engine import Engine, IndexOptions
-from .files import sync_folder
 from .log import Log
 from .manifest import COPIES, Manifest, read_manifest, write_manifest
 from .rebuilding import rebuild

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ...disk import sync_folder
 from ..columns import TIERS, Column, Columns
 from ..heat import Heat
-from .files import checksum, file_checksum, fill, step, sync_folder
+from .files import checksum, file_checksum, fill, step
 from .hotfile import HotFileWriter
 from .keyfile import KeyFileWriter
 from .keys import Group

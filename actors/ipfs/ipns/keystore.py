@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ....schemas.errors import BadRequest, Conflict, InvalidContent, NotFound, NotSupported
+from ...disk import sync_folder
 from ..secret_files import create_secret
-from ..store.disk import FOLDER_MODE, sync_folder
+from ..store.disk import FOLDER_MODE
 from ..store.locks import FileLock
 from .keys import KEY_FORMATS, KeyKind, PrivateKey
 from .name import IpnsName

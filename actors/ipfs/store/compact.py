@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from ....schemas.errors import StorageFull
-from .disk import sync_folder
+from ...disk import sync_folder
 from .index import Change, Entry, PackFacts
 from .packs import HEADER, PackFile, Segment
 from .reach import Stopped

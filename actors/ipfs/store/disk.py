@@ -1,9 +1,8 @@
-"""What the store asks of the file system: modes, durable names and data."""
+"""What the store asks of the file system: modes and durable data."""
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 
@@ -12,15 +11,6 @@ def sync_data(fd: int) -> None:
     """Make what was written to a file durable."""
     # Not every system has fdatasync; fsync does more than is needed.
     (os.fdatasync if hasattr(os, "fdatasync") else os.fsync)(fd)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: new, renamed and removed files."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def write_all(fd: int, buffers: list[bytes], offset: int, *, at_once: int = 512) -> None:

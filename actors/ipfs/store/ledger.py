@@ -15,7 +15,8 @@ from typing import IO, NamedTuple
 
 import orjson
 
-from .disk import FILE_MODE, sync_data, sync_folder
+from ...disk import sync_folder
+from .disk import FILE_MODE, sync_data
 
 # No line is longer.
 TAIL_BYTES = 1 << 16

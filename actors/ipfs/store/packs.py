@@ -17,7 +17,8 @@ import xxhash
 
 from ....schemas.cid import CID
 from ....schemas.varint import encode_varint
-from .disk import FILE_MODE, sync_data, sync_folder, write_all
+from ...disk import sync_folder
+from .disk import FILE_MODE, sync_data, write_all
 from .locks import try_alone
 
 # varint 25, then DAG-CBOR {"roots": [the empty identity CID], "version": 1}: a CAR must name a root.

@@ -18,7 +18,8 @@ import xxhash
 
 from ....schemas.cid import CID
 from ....schemas.errors import NotSupported, Unavailable
-from .disk import FOLDER_MODE, sync_folder
+from ...disk import sync_folder
+from .disk import FOLDER_MODE
 from .environment import DAMAGE, MAP_BYTES
 from .index import FORMAT, NEXT_PACK, PINS_LOST, Change, Entry, Index
 from .layout import Layout

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from ....schemas.errors import BadRequest, InvalidContent, NotFound, StorageFull
 from ....schemas.journaling import Checkpoint, Totals
+from ...disk import sync_folder
 from ..chain import Position
-from .disk import sync_folder
 
 __all__ = ["Checkpoints", "Manifest"]
 

@@ -12,9 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from ....schemas.errors import InvalidContent, StorageFull
+from ...disk import sync_folder
 from ..chain import GENESIS, Position, Sealed, unsealed
 from ..parts import Kept
-from .disk import sync_folder
 from .frames import Framed, frame, read_frames
 
 __all__ = ["Segments"]
