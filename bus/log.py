@@ -231,17 +231,29 @@ class Log:
                 after = kept.sequence
 
     async def _batch(self, first: int) -> list[Kept]:
-        """The entries from a number on that come in one go: bodies alone, which halves what reading costs,
-        and then the number of the last. A hole among them, which only damage makes, shifts the numbers."""
+        """The entries from a number on that come in one go.
+
+        Bodies alone are asked for first, which halves what reading costs; only the number of the last comes
+        with them. Where they do not fill the way there from `first`, entries are missing between them, and
+        they are asked for again with the number of each.
+        """
+        last, messages = await self._messages(first, headers=False)
+        if last - len(messages) + 1 == first:
+            return [Kept(number, msg.data) for number, msg in enumerate(messages, first)]
+        _, messages = await self._messages(first, headers=True)
+        return [Kept(int(_headers_of(msg)["Nats-Sequence"]), msg.data) for msg in messages]
+
+    async def _messages(self, first: int, *, headers: bool) -> tuple[int, list[Msg]]:
+        """The messages of a batch, and the number of the last of them (0 if there is none)."""
         loop = asyncio.get_running_loop()
-        bodies: list[bytes] = []
+        messages: list[Msg] = []
         done: asyncio.Future[int] = loop.create_future()
 
         def take(msg: Msg | None, _number: str) -> None:
             if done.done():
                 return
-            if msg is not None and not msg.headers:
-                bodies.append(msg.data)
+            if msg is not None and "Status" not in _headers_of(msg):
+                messages.append(msg)
             else:
                 _finish(done, msg, self.stream)
 
@@ -249,13 +261,12 @@ class Log:
         inbox_id, reply = inbox.open(take)
         timer = loop.call_later(ANSWER_S, _expire, done, self.stream)
         try:
-            wanted = orjson.dumps({"seq": first, "batch": BATCH, "max_bytes": BATCH_BYTES, "no_hdr": True})
-            await inbox.publish(f"$JS.API.DIRECT.GET.{self.stream}", wanted, reply)
-            last = await done
+            wanted = {"seq": first, "batch": BATCH, "max_bytes": BATCH_BYTES, "no_hdr": not headers}
+            await inbox.publish(f"$JS.API.DIRECT.GET.{self.stream}", orjson.dumps(wanted), reply)
+            return await done, messages
         finally:
             timer.cancel()
             inbox.close(inbox_id)
-        return [Kept(number, body) for number, body in enumerate(bodies, last - len(bodies) + 1)]
 
     # ---- asking the server ------------------------------------------------------------------------------
 
@@ -299,13 +310,18 @@ class Log:
         await asyncio.sleep(TRY_AGAIN_S)
 
 
+def _headers_of(msg: Msg) -> dict[str, str]:
+    return msg.headers or {}
+
+
 def _finish(done: asyncio.Future[int], msg: Msg | None, stream: str) -> None:
     """What ends a batch: 204 with the number of its last entry, 404 for nothing from there on, 503 for
     nobody there."""
-    headers = msg.headers or {} if msg is not None else {}
     if msg is None:
         done.set_exception(connection_lost())
-    elif headers.get("Status") == "503":
+        return
+    headers = _headers_of(msg)
+    if headers.get("Status") == "503":
         done.set_exception(Unavailable(f"nobody answers for {stream}"))
     else:
         done.set_result(int(headers.get("Nats-Last-Sequence", 0)))

@@ -120,6 +120,21 @@ async def test_an_append_waits_for_a_server_that_restarts(server: EmbeddedServer
     assert [sequence for sequence, _ in await reading][:3] == [1, 2, 3]
 
 
+async def test_what_is_read_over_damaged_entries_keeps_its_numbers(server, log: Log, monkeypatch):
+    monkeypatch.setattr("cidbus.bus.log.BATCH", 4)
+    await fill(log, 12)
+    await server.stop()
+    [block] = server.data_dir.rglob("CIDBUS_JOURNAL/msgs/*.blk")
+    content = block.read_bytes()
+    for number in (3, 6, 7):
+        content = content.replace(b"entry %d" % number, b"Entry %d" % number)
+    block.write_bytes(content)
+    await server.start()
+    sound = [1, 2, 4, 5, 8, 9, 10, 11, 12]
+    assert await read(log) == [(n, b"entry %d" % n) for n in sound]
+    assert await read(log, after=2, to=9) == [(n, b"entry %d" % n) for n in (4, 5, 8, 9)]
+
+
 @pytest.mark.parametrize("user", ["client", "bridge", "ipfs", "cache"])
 @pytest.mark.parametrize(
     "subject",
