@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import orjson
 import pytest
+from waiting import until
 
 from cidbus.bus import CHUNK_BYTES, Actor, Host, answers_at_once, handles, serving, streams
 from cidbus.bus.testing import connect, hosted
@@ -324,13 +325,6 @@ async def test_an_upload_that_lies_about_its_length_is_refused(bus):
     answer = await nc.request(f"{grant.reply}.2", b"", headers={"Cidbus-End": "4"})
     told = orjson.loads(answer.data)
     assert (told["code"], told["details"]["field"]) == (400, "content")
-
-
-async def until(condition) -> None:
-    """Give the other side its turns until something has happened there."""
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 # ---- shortcuts ------------------------------------------------------------------------------------------

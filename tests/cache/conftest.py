@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +79,6 @@ async def add(bus: Bus, content: bytes, **fields: Any) -> str:
         yield content
 
     return (await bus.upload(subjects.ADD, ipfs.AddRequest(**fields), pieces())).cid
-
-
-async def until(condition: Callable[[], Any], within_s: float = 5.0) -> Any:
-    """What an awaited condition gives, once it gives something true."""
-    async with asyncio.timeout(within_s):
-        while not (found := await condition()):
-            await asyncio.sleep(0.02)
-    return found
 
 
 def requests_of(host: Host, name: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import os
 
 import pytest
+from waiting import until
 
 from cidbus.actors import make_actor
 from cidbus.bus.testing import connect, hosted
@@ -13,7 +14,7 @@ from cidbus.schemas import cache, dag, ipfs, subjects
 from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, InvalidContent, NotCached, NotFound, UnsatisfiableRange
 
-from .conftest import add, requests_of, until
+from .conftest import add, requests_of
 
 
 async def get(bus, cid: str, **fields):

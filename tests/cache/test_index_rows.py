@@ -9,6 +9,7 @@ import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from waiting import until
 
 from cidbus.actors import make_actor
 from cidbus.bus.testing import connect, hosted
@@ -16,7 +17,7 @@ from cidbus.schemas import cache, ipfs, subjects
 from cidbus.schemas.cid import CID
 from cidbus.schemas.errors import BadRequest, NotFound
 
-from .conftest import add, until
+from .conftest import add
 
 ARROW = "application/vnd.apache.arrow.stream"
 

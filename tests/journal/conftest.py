@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -107,11 +106,3 @@ async def three(tmp_path: Path) -> AsyncIterator[System]:
     """Three journal processes, between which requests are spread."""
     async with system_in(tmp_path, journals=3) as system:
         yield system
-
-
-async def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """What an awaited condition gives, once it gives something true."""
-    async with asyncio.timeout(within_s):
-        while not (found := await condition()):
-            await asyncio.sleep(0.02)
-    return found

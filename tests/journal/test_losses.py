@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from cidbus.bus import server
 from cidbus.schemas import ipfs, journal, journaling, subjects
 from cidbus.schemas.errors import StorageFull, Unavailable
 
-from .conftest import System, system_in, until
+from .conftest import System, system_in
 
 Damage = Callable[[Path], None]
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import until
 
 from cidbus.actors.journal.actor import JournalActor
 from cidbus.actors.journal.chain import Position, seal
@@ -16,7 +17,7 @@ from cidbus.schemas import journaling, subjects
 from cidbus.schemas.journaling import ChangeRecord, Record, Totals
 from cidbus.schemas.tree import TreePatch
 
-from .conftest import system_in, until
+from .conftest import system_in
 
 ENTRIES = 100_000
 RECOVERY_S = 5.0

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -89,13 +88,6 @@ async def running_system(**options: Any) -> AsyncIterator[Running]:
 async def running() -> AsyncIterator[Running]:
     async with running_system() as system:
         yield system
-
-
-async def until(condition: Callable[[], Any], within_s: float = 5.0) -> None:
-    """Give other processes their turns until something has happened there."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def pattern(start: int, size: int) -> bytes:

@@ -13,8 +13,9 @@ import time
 
 import aiohttp
 import pytest
+from waiting import until
 
-from .conftest import Running, running_system, until
+from .conftest import Running, running_system
 
 FAILURES = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError)
 RECOVERY_S = 5.0

@@ -15,12 +15,13 @@ from pathlib import Path
 import aiohttp
 import psutil
 import pytest
+from waiting import until
 
 from cidbus.data_dir import DataDir
 from cidbus.schemas.errors import BadRequest, Conflict, Unavailable
 from cidbus.supervisor import System, UpOptions
 
-from .conftest import running_system, until
+from .conftest import running_system
 
 
 async def test_it_is_ready_soon_and_says_where(running):

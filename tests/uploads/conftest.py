@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -176,15 +175,3 @@ class Answer:
 async def web(bridge: BridgeServer) -> AsyncIterator[Web]:
     async with aiohttp.ClientSession() as session:
         yield Web(session, bridge.port)
-
-
-async def until(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """What a condition gives, awaited if it must be, once it gives something true."""
-    async with asyncio.timeout(within_s):
-        while True:
-            found = condition()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(0.01)

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import until
 
 from cidbus.actors.ipfs.store import committer
 from cidbus.actors.ipfs.store.batch import Batch
@@ -36,7 +37,7 @@ from cidbus.schemas.errors import (
 )
 from cidbus.schemas.tree import UploadCreate
 
-from .conftest import Desk, begin, pattern, plain_cid, stream, until
+from .conftest import Desk, begin, pattern, plain_cid, stream
 
 SIZE = 1_300_000
 PROFILE = "unixfs-v0-2015"  # leaves of 256 KiB, so that this is several of them

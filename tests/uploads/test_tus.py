@@ -10,11 +10,12 @@ from email.utils import parsedate_to_datetime
 
 import orjson
 import pytest
+from waiting import until
 
 from cidbus.http_bridge.uploading.headers import metadata
 from cidbus.schemas.errors import BadRequest
 
-from .conftest import API, BYTES, ORIGIN, TUS, Web, pattern, plain_cid, stream, until
+from .conftest import API, BYTES, ORIGIN, TUS, Web, pattern, plain_cid, stream
 
 
 def b64(text: str | bytes) -> str:

@@ -11,11 +11,12 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import WSMsgType
+from waiting import until
 
 from cidbus.http_bridge import BridgeServer
 from cidbus.http_bridge.uploading import sockets
 
-from .conftest import API, TUS, Web, pattern, plain_cid, until
+from .conftest import API, TUS, Web, pattern, plain_cid
 
 FRAME = 1 << 20
 

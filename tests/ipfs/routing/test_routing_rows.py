@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from waiting import until
 
 from cidbus.actors import make_actor
 from cidbus.actors.ipfs.actor import IpfsActor
@@ -52,13 +53,6 @@ async def add(bus: Bus, text: str, at: str | None = None) -> str:
 
 async def providers(bus: Bus, cid: str, at: str | None = None, **fields: object) -> routing.FoundProviders:
     return await bus.request(subjects.FIND_PROVIDERS, routing.FindProviders(cid=cid, **fields), at=at)
-
-
-async def until(condition) -> None:
-    """Ask again until it holds: an event reaches the others at its own time."""
-    async with asyncio.timeout(20):
-        while not await condition():
-            await asyncio.sleep(0.01)
 
 
 async def own_id(bus: Bus, at: str | None = None) -> str:
