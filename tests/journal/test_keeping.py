@@ -71,6 +71,19 @@ async def test_checkpoints_are_made_listed_and_gone_back_to(three: System):
     assert (await three.bus.request(subjects.FS_RECORD, record)).sequence == 3
 
 
+async def test_a_tree_that_nobody_has_changed_yet_has_a_checkpoint_too(tmp_path: Path):
+    async with system_in(tmp_path) as fs:
+        empty = await checkpoint(fs)
+        assert (empty.sequence, empty.entries, empty.root) == (0, 0, (await fs.stat("/")).cid)
+        assert (await checkpoint(fs)).id == empty.id
+        await fs.write("/a", "1")
+        back = await fs.bus.request(subjects.JOURNAL_RECOVER, journaling.Recover(checkpoint_id=empty.id))
+        assert (back.root, back.sequence, await fs.names()) == (empty.root, 2, [])
+        await fs.write("/b", "2")
+    async with system_in(tmp_path) as fs:
+        assert (await fs.names(), (await fs.status()).sequence) == (["b"], 3)
+
+
 async def test_status_has_true_numbers(fs: System):
     await fs.write("/a", "1")
     with pytest.raises(NotFound):

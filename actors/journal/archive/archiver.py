@@ -140,6 +140,8 @@ class Archiver:
         position = await self._head.fresh()
         if self._tail is None:
             self._tail, self._last = await self._adopt()
+        if position.sequence == 0:
+            self._tail = position  # no entry tells the tree of before the first one
         if self._tail.sequence >= position.sequence:
             return
         if self._changed_at is None:
