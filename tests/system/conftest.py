@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import psutil
 import pytest
+import pytest_asyncio
 from kubo_daemon import kubo  # noqa: F401
 
 from cidbus.bus.testing import server_is_missing
@@ -84,8 +85,10 @@ async def running_system(**options: Any) -> AsyncIterator[Running]:
         await system.stop()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running() -> AsyncIterator[Running]:
+    """One system for all tests of a file, whose tests then run on the loop of the file too:
+    `pytestmark = pytest.mark.asyncio(loop_scope="module")`."""
     async with running_system() as system:
         yield system
 

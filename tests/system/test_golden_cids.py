@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from .conftest import OCTETS, Running
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 GOLDEN = json.loads((Path(__file__).parent.parent / "data" / "golden_cids.json").read_text())
 PROFILES = ("unixfs-v0-2015", "unixfs-v1-2025")
 SIZES = {

@@ -7,11 +7,13 @@ import base64
 import io
 import tarfile
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from cidbus.actors.ipfs.codecs import dagpb
@@ -23,16 +25,17 @@ from cidbus.schemas.cid import CID, DAG_PB, RAW
 from cidbus.schemas.ipfs import BlockPut
 from cidbus.schemas.subjects import BLOCK_PUT
 
-from .conftest import Running, running_system
+from .conftest import Running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MIB = 1 << 20
 
 
-@pytest.fixture
-async def system():
-    async with running_system() as running:
-        yield running
-        assert (await running.add(b"still here"))["success"]
+@pytest_asyncio.fixture(loop_scope="module")
+async def system(running: Running) -> AsyncIterator[Running]:
+    yield running
+    assert (await running.add(b"still here"))["success"]
 
 
 async def problem(

@@ -85,6 +85,7 @@ async def range_is_right(system: Running, cid: str, size: int, start: int, lengt
         assert await answer.read() == pattern(start, last - start + 1)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_the_first_byte_of_a_large_file_comes_within_50_ms(running):
     cid = (await running.add(pattern(0, 64 * MIB)))["cid"]
     waits = []

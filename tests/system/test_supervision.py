@@ -24,6 +24,7 @@ from cidbus.supervisor import System, UpOptions
 from .conftest import running_system
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_it_is_ready_soon_and_says_where(running):
     info = running.info
     assert [process.name for process in info.actors] == [
@@ -127,6 +128,7 @@ def test_a_supervisor_that_is_killed_takes_its_children_with_it_and_starts_again
     again.stdout.close()
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_private_folders_are_private(running):
     path = running.system.data_dir.path
     assert path.stat().st_mode & 0o777 == 0o700
@@ -134,6 +136,7 @@ async def test_private_folders_are_private(running):
     assert (path / "ipfs").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_a_bridge_refuses_the_port_of_another(running):
     port = running.info.http.rpartition(":")[2]
     command = [sys.executable, "-m", "cidbus", "bridge", "--port", port, "--data-dir", running.info.data_dir]
@@ -143,6 +146,7 @@ async def test_a_bridge_refuses_the_port_of_another(running):
     assert b"address already in use" in told
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_actor_joins_the_running_system_without_being_told_its_server(running):
     command = [sys.executable, "-m", "cidbus", "actor", "ipfs", "--data-dir", running.info.data_dir]
     process = await asyncio.create_subprocess_exec(*command)
