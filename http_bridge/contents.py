@@ -16,7 +16,7 @@ import contextlib
 import logging
 import time
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from ..bus import CHUNK_BYTES, Bus, IncomingStream, answered_by_simulation
 from ..schemas.cache import MAX_CIDS, Access, CachedHead, CacheForgot, CacheGet, CacheTouch
@@ -36,6 +36,9 @@ TELL_EVERY_S = 1.0
 # How long the cache actor is not asked after it could not be reached, or let somebody wait in vain.
 TRY_AGAIN_S = 1.0
 AWAY_S: dict[type[BusError], float] = {Unavailable: TRY_AGAIN_S, DeadlineExceeded: 60.0}
+# Whoever reads a file in parts asks for many: for so long the next ones go past the cache as the first one
+# has, and all of them count as one read.
+PASSING_FILES, PASSING_S = 4096, 2.0
 # What says that something is wrong with the cache, and not with what was asked for.
 NOT_FOR_THE_CALLER = (NotCached, Unavailable, Internal, Busy, DeadlineExceeded)
 
@@ -46,6 +49,7 @@ class Contents:
     def __init__(self, bus: Bus, near_bytes: int) -> None:
         self._bus = bus
         self._near: LRUCache[str, tuple[str, bytes]] = LRUCache(near_bytes, lambda e: len(e[1]) + ENTRY_BYTES)
+        self._passing: TTLCache[tuple[str, str], None] = TTLCache(PASSING_FILES, PASSING_S)
         self._reads: dict[str, int] = {}
         self._epoch: object = None
         self._cache_is_down_until = 0.0
@@ -91,14 +95,20 @@ class Contents:
     # ---- actors -----------------------------------------------------------------------------------------
 
     async def _from_actors(self, ask: CatRequest, timeout_s: float | None) -> IncomingStream[FileHead]:
-        if time.monotonic() >= self._cache_is_down_until:
+        if time.monotonic() >= self._cache_is_down_until and not self._passes(ask):
             try:
                 return await self._from_cache(ask, timeout_s)
             except NOT_FOR_THE_CALLER as error:
+                if isinstance(error, NotCached) and _is_part(ask):
+                    self._passing[ask.cid, ask.path] = None
                 away_s = AWAY_S.get(type(error), 0.0)
                 if away_s:
                     self._cache_is_down_until = time.monotonic() + away_s
         return await self._bus.open_straight(CAT, ask, timeout_s=timeout_s)
+
+    def _passes(self, ask: CatRequest) -> bool:
+        """Whether the cache has just said of another part of this file that it is not its business."""
+        return _is_part(ask) and (ask.cid, ask.path) in self._passing
 
     async def _from_cache(self, ask: CatRequest, timeout_s: float | None) -> IncomingStream[FileHead]:
         asked = CacheGet.model_construct(
@@ -108,6 +118,7 @@ class Contents:
             CACHE_GET, asked, timeout_s=timeout_s
         )
         stream.cached = stream.head is None or stream.head.cache != "miss"
+        self._passing.pop((ask.cid, ask.path), None)
         return stream  # type: ignore[return-value]  # its head is a FileHead that says more
 
     # ---- near memory ------------------------------------------------------------------------------------
@@ -196,3 +207,7 @@ class Contents:
                     await self._bus.request(CACHE_TOUCH, ask)
                 except BusError as error:
                     log.debug("reads of %d files were not counted: %s", len(ask.accesses), error)
+
+
+def _is_part(ask: CatRequest) -> bool:
+    return bool(ask.offset) or ask.length is not None

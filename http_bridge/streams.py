@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 from aiohttp import hdrs, web
+from cachetools import LRUCache
 from multidict import CIMultiDict, istr
 
 from ..bus import IncomingStream
@@ -42,6 +43,9 @@ IPFS_PATH = istr("X-IPFS-Path")
 CACHE_HIT = istr("X-Cache-Hit")
 # Query fields that say how an answer is presented, not what is asked for.
 PRESENTATION = frozenset({"filename", "download"})
+
+# Of files that were read in parts; an entry is about 500 bytes.
+TYPES_REMEMBERED = 4096
 
 ByteStream = Stream[Any, Any, bytes]
 FileAsk = CatRequest | CacheGet
@@ -145,6 +149,10 @@ class FileRoute(ContentRoute):
 
     base = Headers({**ContentRoute.base, "Accept-Ranges": "bytes"})
 
+    def __init__(self, bridge: Bridge, row: ByteStream) -> None:
+        super().__init__(bridge, row)
+        self._types: LRUCache[tuple[str, str], str] = LRUCache(TYPES_REMEMBERED)
+
     async def get(self, request: web.Request, operation_id: str) -> web.StreamResponse:
         ask: FileAsk = ask_of_path(self._row.ask, request, PRESENTATION)
         return await self.get_file(request, ask, operation_id)
@@ -187,7 +195,7 @@ class FileRoute(ContentRoute):
         async with await self._open(ask.model_copy(update={"length": length})) as stream:
             part = self._part(ask, stream)
             first = await anext(stream, b"")
-            self._present(request, ask, first, headers)
+            self._present(request, ask, media.by_bytes(first), headers)
             headers[CACHE_HIT] = cache_hit(stream)
             length = part.size - part.first
             length = length if ask.length is None else min(length, ask.length)
@@ -266,15 +274,15 @@ class FileRoute(ContentRoute):
         headers[IPFS_PATH] = ipfs_path(ask.cid, ask.path)
         return headers
 
-    def _present(self, request: web.Request, ask: FileAsk, first: bytes, headers: Headers) -> None:
-        """Name and type: by the name that the query or the path gives, else by the first bytes."""
+    def _present(self, request: web.Request, ask: FileAsk, sniffed: str, headers: Headers) -> None:
+        """Name and type: by the name that the query or the path gives, else as the first bytes say."""
         if not ask.path and not request.query_string and not self.is_named:
-            headers[hdrs.CONTENT_TYPE] = media.by_bytes(first)
+            headers[hdrs.CONTENT_TYPE] = sniffed
             headers[hdrs.CONTENT_DISPOSITION] = disposition(ask.cid, attachment=False)
             return
         name = self.name_of(request, ask)
         attachment = says_yes(request.query.get("download"))
-        media_type = (media.by_name(name) if name else None) or media.by_bytes(first)
+        media_type = (media.by_name(name) if name else None) or sniffed
         headers[hdrs.CONTENT_TYPE] = media_type
         headers[hdrs.CONTENT_DISPOSITION] = disposition(name or ask.cid, attachment=attachment)
         if media.runs_scripts(media_type):
@@ -298,7 +306,8 @@ class FileRoute(ContentRoute):
         first = whole if whole is not None else await anext(stream, b"")
         # A range has the media type of the file, wherever it begins and however short it is.
         shown = status == 200 or (part.first == 0 and len(first) >= min(part.size, media.SNIFFED_BYTES))
-        self._present(request, ask, first if shown else await self._first_bytes(request, ask), headers)
+        sniffed = media.by_bytes(first) if shown else await self._sniffed(request, ask)
+        self._present(request, ask, sniffed, headers)
         headers[DURATION] = duration_text(started)
         if whole is not None:
             return web.Response(status=status, body=whole, headers=headers)
@@ -316,13 +325,20 @@ class FileRoute(ContentRoute):
         """Answer with these chunks, which come from the stream."""
         return await send(request, headers, chunks, status=status, stall_s=self._settings.write_timeout_s)
 
-    async def _first_bytes(self, request: web.Request, ask: FileAsk) -> bytes:
-        """The file's first bytes, or none if its name says its type."""
+    async def _sniffed(self, request: web.Request, ask: FileAsk) -> str:
+        """The media type that the file's first bytes say, unless its name says one.
+
+        Many ranges of one file follow each other, so what was found is remembered: it is true for good.
+        """
         if media.by_name(self.name_of(request, ask)) is not None:
-            return b""
-        start = ask.model_copy(update={"offset": 0, "length": media.SNIFFED_BYTES})
-        async with await self._bus.open(self._row, start) as stream:
-            return await anext(stream, b"")
+            return media.DEFAULT
+        key = (ask.cid, ask.path)
+        found = self._types.get(key)
+        if found is None:
+            start = ask.model_copy(update={"offset": 0, "length": media.SNIFFED_BYTES})
+            async with await self._bus.open(self._row, start) as stream:
+                found = self._types[key] = media.by_bytes(await anext(stream, b""))
+        return found
 
 
 async def _document(

@@ -349,7 +349,7 @@ async def test_ranges_of_a_hot_file_over_http_are_right_in_every_form(web, bus):
             assert await response.read() == content
 
 
-async def test_parts_of_a_large_file_do_not_fetch_it_from_its_start(bus, web):
+async def test_parts_of_a_large_file_do_not_fetch_it_from_its_start(bus, web, cache_host, ipfs_host):
     content = os.urandom(6 << 20)
     cid = await add(bus, content)
     for first in range(0, 6 << 20, 1 << 20):
@@ -357,6 +357,9 @@ async def test_parts_of_a_large_file_do_not_fetch_it_from_its_start(bus, web):
         assert (status, part) == (206, content[first : first + 100])
     stats = await bus.request(subjects.CACHE_STATS, cache.CacheStatsRequest())
     assert stats.fetches["started"] <= 1  # which learns how large it is, and leaves it
+    assert requests_of(cache_host, "cache.get") == 1
+    # One for each part, one for its size and one for the type that its first bytes say.
+    assert requests_of(ipfs_host, "ipfs.cat") <= 6 + 2
     for _ in range(2):
         assert (await web.get(f"/ipfs/cat/{cid}"))[1] == content
     _, _, headers = await web.get(f"/ipfs/cat/{cid}", headers={"Range": "bytes=5-9"})
