@@ -60,7 +60,9 @@ async def _small(bus: Bus, clients: int, rounds: int) -> Ratio:
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder) / "files.db"
         _prepare(database)
-        ratio = Ratio(f"committed writes of 100 bytes, {clients} clients, against SQLite", "writes/s")
+        who = "1 client" if clients == 1 else f"{clients} clients"
+        peer = "SQLite (WAL, synchronous=FULL)"
+        ratio = Ratio(f"committed writes of 100 bytes by path, {who}, against {peer}", "writes/s")
         return await alternate(
             ratio, rounds, lambda: _ours(bus, clients), lambda: asyncio.to_thread(_sqlite, database, clients)
         )

@@ -71,6 +71,28 @@ async def test_a_client_of_a_data_directory_asks_its_node(systems):
             assert {(await client.ipfs.id()).id for _ in range(10)} == {own}
 
 
+@pytest.mark.slow
+async def test_both_nodes_write_and_read_one_tree(systems):
+    async with aiohttp.ClientSession() as http:
+
+        async def ask(method: str, system: System, path: str, **options: object) -> tuple[int, bytes]:
+            url = f"{system.http}/api/v0/mcp/fs{path}"
+            async with http.request(method, url, **options) as response:
+                return response.status, await response.read()
+
+        names = [f"/shared/{number}" for number in range(12)]
+        writing = [ask("PUT", systems[n % 2], name, data=name.encode()) for n, name in enumerate(names)]
+        assert {status for status, _ in await asyncio.gather(*writing)} == {201}
+        for system in systems:
+            for name in names:
+                assert await ask("GET", system, name) == (200, name.encode())
+        large = b"of the second " * 500_000
+        assert (await ask("PUT", systems[1], "/shared/large", data=large))[0] == 201
+        assert await ask("GET", systems[0], "/shared/large") == (200, large)
+        states = [await get(system, "/cli/fs/journal-status") for system in systems]
+        assert states[0]["root"] == states[1]["root"]
+
+
 def test_a_node_keeps_its_name(tmp_path):
     folder = DataDir(tmp_path)
     assert folder.node is None

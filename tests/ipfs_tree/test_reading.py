@@ -158,6 +158,16 @@ async def test_a_listing_does_not_go_where_its_pattern_cannot_match():
     assert "/2025/deep" in await listed(blocks, root.cid)  # told, though what it is nobody knows
 
 
+async def test_names_that_a_pattern_spells_out_are_looked_up():
+    blocks = MemoryBlocks()
+    crowd = {f"{number:05d}": {"a.txt": b"1", "b.png": b"2"} for number in range(8_000)}
+    root = await build(blocks, {"crowd": crowd})
+    blocks.forget_counts()
+    assert await listed(blocks, root.cid, glob="crowd/04321/*.txt") == ["/crowd/04321/a.txt"]
+    assert await listed(blocks, root.cid, glob="crowd/none/*") == []
+    assert len(blocks.read) < 20
+
+
 async def test_a_pattern_of_many_stars_is_matched_in_no_time():
     blocks = MemoryBlocks()
     root = await build(blocks, {"a" * 200: {"a" * 200: b""}})

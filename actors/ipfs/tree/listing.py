@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from cachetools import LRUCache
@@ -71,7 +72,11 @@ async def entries_below(
     """
     pattern = Pattern("**" if glob is None else glob)
     levels = math.inf if max_depth is None else max_depth
-    stack = [_Open(top, path.rstrip("/"), links_of(nodes, top), pattern.start)]
+
+    def opened(cid: CID, at: str, states: States) -> _Open:
+        return _Open(cid, at, _links(nodes, cid, pattern.only_names(states)), states)
+
+    stack = [opened(top, path.rstrip("/"), pattern.start)]
     fruitless = _Fruitless()
     turn = 0
     try:
@@ -102,10 +107,23 @@ async def entries_below(
             if len(stack) < levels:
                 if len(stack) == MAX_DEPTH:
                     raise TooLarge("path", limit=MAX_DEPTH, unit="directories deep")
-                stack.append(_Open(link.cid, below, links_of(nodes, link.cid), states))
+                stack.append(opened(link.cid, below, states))
     finally:
-        for opened in stack:
-            await opened.links.aclose()
+        for each in stack:
+            await each.links.aclose()
+
+
+async def _links(nodes: Nodes, cid: CID, names: list[str] | None) -> AsyncGenerator[Link, None]:
+    """The entries of a directory, or those of these names alone, which are looked up."""
+    if names is None:
+        async with aclosing(links_of(nodes, cid)) as links:
+            async for link in links:
+                yield link
+        return
+    for name in names:
+        found = await nodes.find_link(cid, name)
+        if found is not None:
+            yield found
 
 
 async def describe_link(nodes: Nodes, link: Link) -> Described:

@@ -11,6 +11,7 @@ __all__ = ["Pattern", "States"]
 States = frozenset[int]
 
 _ANY = "**"
+_WILD = re.compile(r"[*?\[]")
 
 
 class Pattern:
@@ -34,6 +35,11 @@ class Pattern:
             if state < len(self._names) and self._segments[state] != _ANY and self._names[state].match(name)
         }
         return self._reach(found)
+
+    def only_names(self, states: States) -> list[str] | None:
+        """The names with which alone a path can go on, None if others can match too."""
+        going_on = [self._segments[state] for state in states if state < len(self._segments)]
+        return None if any(map(_WILD.search, going_on)) else sorted(set(going_on))
 
     def accepts(self, states: States) -> bool:
         """Whether the path so far matches the whole pattern."""
