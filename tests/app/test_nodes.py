@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -87,7 +88,7 @@ async def test_both_nodes_write_and_read_one_tree(systems):
             for name in names:
                 assert await ask("GET", system, name) == (200, name.encode())
         large = b"of the second " * 500_000
-        assert (await ask("PUT", systems[1], "/shared/large", data=large))[0] == 201
+        assert (await ask("PUT", systems[1], "/shared/large", data=io.BytesIO(large)))[0] == 201
         assert await ask("GET", systems[0], "/shared/large") == (200, large)
         states = [await get(system, "/cli/fs/journal-status") for system in systems]
         assert states[0]["root"] == states[1]["root"]
