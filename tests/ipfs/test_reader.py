@@ -213,6 +213,39 @@ async def test_a_reader_that_stops_leaves_nothing_waiting(blocks):
     assert source.waiting == 0
 
 
+class Storing(Waiting):
+    """A source that stores what it fetches: leaves are at hand once they are asked for, and stored later.
+    The first one that is asked for is stored at once."""
+
+    def __init__(self, blocks) -> None:
+        super().__init__(blocks)
+        self.stored: list[CID] = []
+
+    def get_now(self, cid: CID) -> bytes | None:
+        known = cid.codec != RAW or cid in self.stored or cid in self.asked._queue
+        return self.blocks.get_now(cid) if known else None
+
+    async def get(self, cid: CID) -> bytes:
+        if not self.stored:
+            self.stored.append(cid)
+            while self.waiting < BLOCKS_AHEAD:
+                await asyncio.sleep(0)
+            return await self.blocks.get(cid)
+        block = await super().get(cid)
+        self.stored.append(cid)
+        return block
+
+
+async def test_a_block_that_is_at_hand_before_it_is_stored_is_stored_all_the_same(blocks):
+    source = Storing(blocks)
+    leaves = [CID.of(RAW, bytes(range(i, i + 4))) for i in range(0, 16, 4)]
+    assert await content(source, store(blocks, bytes(range(16)), FLAT)) == bytes(range(16))
+    assert source.stored == leaves[:1]
+    source.let_go.set()
+    await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+    assert sorted(map(str, source.stored)) == sorted(map(str, leaves))
+
+
 @pytest.mark.parametrize("profile", [V1_2025, V0_2015], ids=lambda profile: profile.name)
 async def test_pieces_are_whole_blocks(profile, blocks, pattern_of):
     data = pattern_of(3 << 20)

@@ -200,6 +200,8 @@ class Ahead:
         block = self._source.get_now(cid)
         if block is None:
             return await self.get(cid, upcoming)
+        if (fetch := self._tasks.pop(cid, None)) is not None:
+            fetch.add_done_callback(_look_at)  # it has the block, and may still be storing it
         self._at_hand += 1
         if self._at_hand % BLOCKS_PER_TURN == 0:
             await asyncio.sleep(0)
@@ -221,9 +223,14 @@ class Ahead:
     def _forget_all_but(self, wanted: list[CID]) -> None:
         for cid in [cid for cid in self._tasks if cid not in wanted]:
             task = self._tasks.pop(cid)
-            if task.done() and not task.cancelled():
-                task.exception()  # An error of a block that nobody waits for is nobody's.
+            task.add_done_callback(_look_at)
             task.cancel()
+
+
+def _look_at(task: asyncio.Task[bytes]) -> None:
+    """An error of a block that nobody waits for is nobody's."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def _get(source: BlockSource, cid: CID) -> bytes:
