@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Running:
     system: System
     info: Info
     http: aiohttp.ClientSession
+    start_s: float
 
     @property
     def api(self) -> str:
@@ -75,12 +77,14 @@ async def running_system(**options: Any) -> AsyncIterator[Running]:
     if server_is_missing():
         pytest.skip("nats-server is not installed")
     system = System(UpOptions(isolation=True, **options))
+    began = time.monotonic()
     info = await system.start()
+    start_s = time.monotonic() - began
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None, sock_read=60)
     try:
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-            yield Running(system, info, session)
+            yield Running(system, info, session, start_s)
     finally:
         await system.stop()
 
