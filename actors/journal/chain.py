@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ...schemas.errors import BadRequest, InvalidContent
-from ...schemas.journaling import Record, Totals
+from ...schemas.journaling import ChangeRecord, Record, Totals
 
-__all__ = ["GENESIS", "Position", "Sealed", "digest_of", "seal"]
+__all__ = ["GENESIS", "Position", "Sealed", "Who", "digest_of", "seal"]
 
 GENESIS = "0" * 64
 
 
 def digest_of(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
+
+
+@dataclass(frozen=True)
+class Who:
+    """Which process writes the entries."""
+
+    instance: str
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,26 @@ class Position:
     digest: str = GENESIS
     at: float = 0.0
     totals: Totals = field(default_factory=Totals)
+
+    def followed_by(
+        self, who: Who, *, entry_id: str, kind: Literal["commit", "recover"], root: str,
+        changes: list[ChangeRecord], totals: Totals,
+    ) -> Sealed:  # fmt: skip
+        """The entry that somebody writes behind this state now; time never goes back from entry to entry."""
+        record = Record(
+            sequence=self.sequence + 1,
+            id=entry_id,
+            kind=kind,
+            previous=self.digest,
+            before=self.root,
+            root=root,
+            at=max(time.time(), self.at),
+            node=who.node,
+            instance=who.instance,
+            changes=changes,
+            totals=totals,
+        )
+        return seal(record)
 
     def next(self, sequence: int, body: bytes) -> Sealed:
         """The entry behind this state; raises InvalidContent if these bytes are not it."""

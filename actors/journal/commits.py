@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 from ...schemas.errors import BusError, Busy, Conflict, NotFound, Unavailable
 from ...schemas.journal import Changed
-from ...schemas.journaling import ChangeRecord, Record, Totals
+from ...schemas.journaling import ChangeRecord, Totals
 from ...schemas.tree import MAX_GROUPS, Outcome
-from .chain import Position, Sealed, seal
+from .chain import Position, Sealed, Who
 from .changes import Change, Ended
 from .effects import types_of, writes_of
 from .head import Head
@@ -30,7 +30,7 @@ from .parts import Log, Trees
 from .patching import Keep, apply_groups, size_of
 from .root_names import commit_root
 
-__all__ = ["Committer", "Who", "told"]
+__all__ = ["Committer", "told"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,14 +44,6 @@ MAX_OUTCOMES_TOLD = 1000
 
 Note = Callable[[Sealed], None]
 Tell = Callable[[Sealed], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Who:
-    """Which process writes the entries."""
-
-    instance: str
-    node: str | None = None
 
 
 @dataclass
@@ -271,20 +263,10 @@ class Committer:
         records = [one.record for one in tried if one.record is not None]
         if root == position.root and not replaced and not any(one.change.explicit for one in tried):
             return None
-        record = Record(
-            sequence=position.sequence + 1,
-            id=commit_id,
-            kind="recover" if replaced else "commit",
-            previous=position.digest,
-            before=position.root,
-            root=root,
-            at=max(time.time(), position.at),
-            node=self._who.node,
-            instance=self._who.instance,
-            changes=records,
-            totals=_totals(position.totals, records),
-        )
-        return seal(record)
+        return position.followed_by(
+            self._who, entry_id=commit_id, kind="recover" if replaced else "commit", root=root,
+            changes=records, totals=_totals(position.totals, records),
+        )  # fmt: skip
 
 
 def _shortcut(first: _Tried, position: Position) -> str | None:

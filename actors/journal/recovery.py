@@ -27,8 +27,7 @@ from ...schemas.tree import TreePatch
 from .archive.checkpoints import Manifest
 from .archive.folder import Archive
 from .archive.last import LastSeen
-from .chain import Position, Sealed, digest_of, seal, unsealed
-from .commits import Who
+from .chain import Position, Sealed, Who, digest_of, unsealed
 from .head import Head
 from .parts import Kept, Log, Trees
 from .root_names import checkpoint_root, commit_root
@@ -299,20 +298,11 @@ class Recovery:
             return None
 
     def _recovery_entry(self, position: Position) -> Sealed:
-        now = max(time.time(), position.at)
-        record = Record(
-            sequence=position.sequence + 1,
-            id=f"{int(now * 1000):012x}-{self._who.instance[:8]}-recover",
-            kind="recover",
-            previous=position.digest,
-            before=position.root,
-            root=position.root,
-            at=now,
-            node=self._who.node,
-            instance=self._who.instance,
-            totals=position.totals,
-        )
-        return seal(record)
+        now_ms = int(max(time.time(), position.at) * 1000)
+        return position.followed_by(
+            self._who, entry_id=f"{now_ms:012x}-{self._who.instance[:8]}-recover", kind="recover",
+            root=position.root, changes=[], totals=position.totals,
+        )  # fmt: skip
 
 
 def _said(found: Found) -> str:

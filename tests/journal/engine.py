@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from cidbus.actors.journal.chain import Position, Sealed
+from cidbus.actors.journal.chain import Position, Sealed, Who
 from cidbus.actors.journal.changes import Change
-from cidbus.actors.journal.commits import Committer, Who
+from cidbus.actors.journal.commits import Committer
 from cidbus.actors.journal.head import Head
 from cidbus.actors.journal.transactions import Transactions
 from cidbus.schemas.journal import Changed

@@ -12,7 +12,7 @@ import pytest
 from cidbus.actors.journal.archive.archiver import Archiver, Retention
 from cidbus.actors.journal.archive.folder import Archive
 from cidbus.actors.journal.archive.last import LastSeen
-from cidbus.actors.journal.commits import Who
+from cidbus.actors.journal.chain import Who
 from cidbus.actors.journal.head import Head
 from cidbus.actors.journal.recovery import Recovery
 from cidbus.actors.journal.verifying import verified

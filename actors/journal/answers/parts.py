@@ -22,8 +22,8 @@ from ..archive.archiver import Archiver, Retention
 from ..archive.checkpoints import Manifest
 from ..archive.folder import Archive
 from ..archive.last import LastSeen
-from ..chain import Sealed
-from ..commits import Committer, Who
+from ..chain import Sealed, Who
+from ..commits import Committer
 from ..effects import paths_told
 from ..head import Head
 from ..parts import Trees
