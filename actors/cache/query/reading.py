@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,13 @@ At = slice | Rows
 Numbers = tuple[npt.NDArray[Any], Bools | None]
 
 MAX_COUNT = np.uint32((1 << 31) - 1)
-_TIER_NAMES = pa.array([*TIERS, None], pa.string())
+
+
+@cache
+def _tier_names() -> pa.StringArray:
+    """Made when it is needed: to make an array of Python's own values pyarrow imports pandas where that is
+    installed, which takes longer than the rest of a start."""
+    return pa.array([*TIERS, None], pa.string())
 
 
 def readers(snapshot: Snapshot, deadline: Deadline) -> list[Reader]:
@@ -168,7 +175,7 @@ class Reader:
             return pa.array((flags & PINNED) != 0)
         if name == "valid":
             return pa.array((flags & INVALID) == 0)
-        return _TIER_NAMES.take(pa.array((flags >> TIER_SHIFT) & 3))
+        return _tier_names().take(pa.array((flags >> TIER_SHIFT) & 3))
 
     def _logical(self, name: str, array: Any) -> pa.Array:
         """One array of the column's own type, or a dictionary; older runs may hold narrower numbers."""
