@@ -145,9 +145,12 @@ class Busy(BusError):
 
     code, kind, retryable = 429, "busy", True
 
-    def __init__(self, who: str, *, limit: int, retry_after_s: float = 1.0) -> None:
+    def __init__(
+        self, who: str, *, limit: int, retry_after_s: float = 1.0,
+        what: str = "requests are running or waiting",
+    ) -> None:  # fmt: skip
         super().__init__(
-            f"{who} is busy: {limit} requests are running or waiting",
+            f"{who} is busy: {limit} {what}",
             who=who, limit=limit, retry_after_s=retry_after_s,
         )  # fmt: skip
 

@@ -188,7 +188,7 @@ class TransactionInfo(Reply):
 class TransactionList(Wire):
     """The newest first; open ones (`pending`) before all."""
 
-    status: Literal["all"] | EntryState = "all"
+    status: Literal["all", "pending", "completed", "failed", "rolled_back"] = "all"
     limit: Annotated[int, Field(ge=1, le=10_000)] = 10
 
 

@@ -56,7 +56,10 @@ Mode = Annotated[
     BeforeValidator(_mode_bits),
     Field(ge=0, le=0o7777, description="POSIX permission bits: a number, or text in octal such as `0644`"),
 ]
-Mtime = Annotated[float, Field(ge=-(1 << 40), le=1 << 40, description="Seconds since 1970-01-01 UTC")]
+Mtime = Annotated[
+    float,
+    Field(ge=-(1 << 40), le=1 << 40, allow_inf_nan=False, description="Seconds since 1970-01-01 UTC"),
+]
 Offset = Annotated[int, Field(ge=0, le=MAX_FILE_BYTES)]
 
 

@@ -25,16 +25,17 @@ class Moments:
         self._head = head
         self._past = past
 
-    async def root_at(self, moment: str) -> tuple[str, int | None]:
+    async def root_at(self, moment: str, field: str = "at") -> tuple[str, int | None]:
         """The root, and the sequence of the entry that made it; none for a root that is given itself.
 
-        Raises BadRequest for what is no moment, NotFound for one that is forgotten or yet to come.
+        Raises BadRequest, naming `field`, for what is no moment, NotFound for one that is forgotten or yet to
+        come.
         """
         if moment.startswith("@"):
-            return await self._at_time(_time(moment))
+            return await self._at_time(_time(moment, field))
         if moment.isascii() and moment.isdecimal() and len(moment) < 20:
             return await self._at_sequence(int(moment))
-        return _root(moment), None
+        return _root(moment, field), None
 
     async def _at_sequence(self, sequence: int) -> tuple[str, int]:
         position = await self._head.fresh()
@@ -87,18 +88,18 @@ class Moments:
             return await self._past.entry(sequence)
 
 
-def _root(moment: str) -> str:
+def _root(moment: str, field: str) -> str:
     try:
         return str(CID.parse(moment))
     except BadRequest:
-        raise BadRequest("at", f"{moment[:100]!r} is {FORMS}") from None
+        raise BadRequest(field, f"{moment[:100]!r} is {FORMS}") from None
 
 
-def _time(moment: str) -> float:
+def _time(moment: str, field: str) -> float:
     try:
         found = float(moment[1:])
     except ValueError:
         found = math.nan
     if not math.isfinite(found):
-        raise BadRequest("at", f"{moment!r} is {FORMS}")
+        raise BadRequest(field, f"{moment!r} is {FORMS}")
     return found

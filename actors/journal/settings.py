@@ -51,10 +51,13 @@ class JournalSettings(ActorSettings):
     def archive_path(self, given: str, folder: Path) -> Path:
         """Where a caller wants the archive; raises BadRequest unless that is below a folder that may have it:
         the actor's own, the home directory, that of temporary files, and `archive_folders`."""
-        path = Path(given).expanduser()
-        if not path.is_absolute():
-            raise BadRequest("journal_base_path", "a relative path: begin with / or ~")
-        path = path.resolve()
+        try:
+            path = Path(given).expanduser()
+            if not path.is_absolute():
+                raise BadRequest("journal_base_path", "a relative path: begin with / or ~")
+            path = path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, nobody's home, a NUL
+            raise BadRequest("journal_base_path", f"no path: {error}") from None
         allowed = (folder, Path.home(), Path(tempfile.gettempdir()), *self.archive_folders)
         if not any(path.is_relative_to(place.resolve()) for place in allowed):
             raise BadRequest(

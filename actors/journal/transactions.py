@@ -112,7 +112,7 @@ class Transactions:
     async def begin(self, base: Position, expires_in_s: float) -> Transaction:
         """Begin at a position; raises Busy if too many are open."""
         if len(self._open) >= self._limit:
-            raise Busy("journal transactions", limit=self._limit)
+            raise Busy("the journal", limit=self._limit, what="transactions are open", retry_after_s=10.0)
         now = time.time()
         name = f"{self._instance}-{int(now * 1000):x}-{secrets.token_hex(6)}"
         transaction = Transaction(name, base, base.root, expires_in_s, now)

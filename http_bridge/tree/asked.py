@@ -141,7 +141,10 @@ def destination(request: web.Request, root: str) -> tuple[str, bool]:
     given = request.headers.get(DESTINATION)
     if given is None:
         raise BadRequest(DESTINATION, "missing: a path below the tree, or its URL")
-    parts = urlsplit(given)
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        raise BadRequest(DESTINATION, "neither a path nor a URL") from None
     if parts.netloc and parts.netloc != request.headers.get(hdrs.HOST, ""):
         raise BadRequest(DESTINATION, "on another server")
     path = percent_decoded(parts.path, DESTINATION)

@@ -20,9 +20,12 @@ __all__ = ["check_place", "place", "place_of"]
 def check_place(path: str) -> str:
     """The path in its usual form; raises BadRequest if nothing can be there."""
     try:
-        return check_tree_path(path)
+        checked = check_tree_path(path)
     except ValueError as error:
         raise BadRequest("path", str(error)) from None
+    if checked == "/":
+        raise BadRequest("path", "the root is a directory: name a file in it")
+    return checked
 
 
 def place_of(state: UploadState) -> str | None:

@@ -97,13 +97,17 @@ async def test_a_root_that_is_a_link_leads_out():
         await find(Nodes(blocks), link.cid, "/x", follow=True)
 
 
-async def test_without_following_a_link_is_itself_and_no_way():
+async def test_without_following_a_link_is_itself_but_a_way_all_the_same():
     blocks = MemoryBlocks()
     root = await build(blocks, LINKED)
     _, found = await find(Nodes(blocks), root.cid, "/dir")
     assert (found.type, found.target, found.size_bytes) == ("symlink", "a/b", 3)
-    with pytest.raises(Conflict, match="symbolic link"):
-        await find(Nodes(blocks), root.cid, "/dir/file")
+    path, found = await find(Nodes(blocks), root.cid, "/dir/file")
+    assert (path, found.type) == ("/a/b/file", "file")
+    _, found = await find(Nodes(blocks), root.cid, "/a/up")
+    assert found.type == "symlink"
+    with pytest.raises(Conflict, match="/a/b/file is a file"):
+        await find(Nodes(blocks), root.cid, "/dir/file/x")
 
 
 async def test_looking_a_path_up_reads_one_block_a_level():

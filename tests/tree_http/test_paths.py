@@ -275,6 +275,38 @@ async def test_a_name_may_have_a_percent_sign(web: Web):
     assert sorted(await web.names("/")) == ["%ff", "5%"]
 
 
+async def test_a_link_to_a_directory_is_a_way_and_lists_what_it_leads_to(web: Web):
+    await web.put("/fs/real/f", b"1")
+    await web.post("/fs/link", op="symlink", target="real")
+    await web.post("/fs/nowhere", op="symlink", target="gone")
+    assert await web.names("/link") == ["f"]
+    assert (await web.get("/fs/link/f"))[1] == b"1"
+    status, stat, _ = await web.get("/fs/link/f?stat")
+    assert (status, stat["path"], stat["type"]) == (200, "/real/f", "file")
+    assert (await web.get("/fs/link?stat"))[1]["type"] == "symlink"
+    for path in ("/fs/nowhere", "/fs/nowhere/f?stat", "/fs/nowhere?recursive"):
+        assert (await web.get(path))[0] == 404
+
+
+async def test_what_is_wrong_is_called_by_its_own_name(web: Web):
+    await web.put("/fs/f", b"1")
+    status, problem, _ = await web.get("/journal/diff?before=x")
+    assert (status, problem["field"]) == (400, "before")
+    status, problem, _ = await web.get("/journal/diff?before=0&after=@x")
+    assert (status, problem["field"]) == (400, "after")
+    status, problem, _ = await web.post("/fs/f", op="write", content="a", if_cid="x")
+    assert (status, problem["field"]) == (400, "if_cid")
+    status, problem, _ = await web.get("/journal/transactions?status=x")
+    assert (status, problem["field"]) == (400, "status")
+    assert "rolled_back" in problem["detail"]
+    status, problem, _ = await web.put("/fs/f?mtime=nan", b"1")
+    assert (status, problem["field"]) == (400, "mtime")
+    assert "finite" in problem["detail"]
+    for path in ("/tmp/x\0y", "~nobody-has-this-name/x", "/" + "n" * 5000):
+        status, problem, _ = await web.post("/cli/fs/enable-journaling", journal_base_path=path)
+        assert (status, problem["field"]) == (400, "journal_base_path"), problem
+
+
 async def test_links_do_not_lead_out_of_the_tree(web: Web):
     for target in ("/etc/passwd", "../../etc/passwd", "a/../../../x"):
         status, problem, _ = await web.post("/fs/link", op="symlink", target=target)
@@ -283,7 +315,7 @@ async def test_links_do_not_lead_out_of_the_tree(web: Web):
 
 async def test_a_destination_is_below_the_tree_on_this_server(web: Web):
     await web.put("/fs/a", b"1")
-    for given in ("http://elsewhere.example/api/v0/mcp/fs/b", "/api/v0/mcp/other", ""):
+    for given in ("http://elsewhere.example/api/v0/mcp/fs/b", "/api/v0/mcp/other", "", "http://["):
         status, problem, _ = await web.ask("MOVE", "/fs/a", headers={"Destination": given})
         assert (status, problem["field"]) == (400, "Destination")
     assert await web.names("/") == ["a"]

@@ -68,3 +68,9 @@ async def test_later_if_the_journal_is_away_when_the_last_byte_comes(
         head = await web.ask("HEAD", path, headers=TUS)  # what a client does that was told 503
         assert head.headers["Upload-Offset"] == "3"
         assert (await bus.request(FS_STAT, StatPath(path=PLACE))).cid == await plain_cid(b"abc")
+
+
+async def test_an_upload_cannot_become_the_root(web: Web, journal: Host):
+    root = {"Upload-Metadata": f"path {base64.b64encode(b'/').decode()}"}
+    answer = await web.ask("POST", "/uploads", headers=TUS | {"Upload-Length": "3"} | root)
+    assert (answer.status, b"the root is a directory" in answer.body) == (400, True)

@@ -69,13 +69,20 @@ async def describe(nodes: Nodes, cid: CID, dag_size_bytes: int | None = None) ->
 
 
 async def find(nodes: Nodes, root: CID, path: str, *, follow: bool = False) -> tuple[str, Described]:
-    """What stands at a path, and that path, which is another one where links were followed.
+    """What stands at a path, and that path, which is another one where links were followed: those on the way,
+    and with `follow` one that stands there itself.
 
     Raises NotFound("path") where nothing stands, Conflict where the path goes through what is no directory
-    and with `follow` where links lead around in a circle, BadRequest("path") where one leads out.
+    and where links lead around in a circle, BadRequest("path") where one leads out.
     """
     walk, names = _Walk(nodes, root, path), names_of(path)
-    return await (walk.follow(names) if follow else walk.find(names))
+    if not follow:
+        try:
+            return await walk.find(names)
+        except Conflict as conflict:
+            if conflict.details.get("type") != "symlink":
+                raise
+    return await walk.follow(names, last=follow)
 
 
 class _Walk:
@@ -92,13 +99,14 @@ class _Walk:
             here = await self._step(here, names[:depth], name)
         return path_of(names), await self._describe(here, names)
 
-    async def follow(self, names: list[str]) -> tuple[str, Described]:
-        """As `find`, but a link stands for its target, and `..` in one for the directory above."""
+    async def follow(self, names: list[str], *, last: bool) -> tuple[str, Described]:
+        """As `find`, but a link stands for its target, and `..` in one for the directory above; the `last`
+        one too, or only those on the way."""
         above: list[Entry] = []
         here, done, links = Entry(self._root, 0), [""], 0
         while True:
             described = await self._describe(here, done[1:])
-            if described.target is not None:
+            if described.target is not None and (names or last):
                 links += 1
                 if links > MAX_SYMLINKS:
                     raise Conflict(f"{self._path} leads through too many links", path=self._path)

@@ -46,10 +46,14 @@ class Operations:
         what can never be, NotSupported for content that is not UnixFS, and what reading content raises.
         """
         if operation.if_cid is not None:
-            await self._require(names_of(operation.path), CID.parse(operation.if_cid))
+            await self._require(names_of(operation.path), operation.if_cid)
         return await _DOES[type(operation)](self, operation)
 
-    async def _require(self, names: list[str], cid: CID) -> None:
+    async def _require(self, names: list[str], expected: str) -> None:
+        try:
+            cid = CID.parse(expected)
+        except BadRequest as error:
+            raise BadRequest("if_cid", error.details["problem"]) from None
         standing = await self._overlay.find(names)
         now = None if standing is None else (await self._overlay.settle(standing)).cid
         if now is None or now.to_v1() != cid.to_v1():

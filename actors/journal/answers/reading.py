@@ -35,8 +35,8 @@ class ReadRows(TransactionRows):
         await super().on_start()
         self._moments = Moments(self.log, self.head, self.past)
 
-    async def root_at(self, moment: str) -> tuple[str, int | None]:
-        return await self._moments.root_at(moment)
+    async def root_at(self, moment: str, field: str = "at") -> tuple[str, int | None]:
+        return await self._moments.root_at(moment, field)
 
     async def _state(self, ask: Seen) -> tuple[str, int | None]:
         """The tree that a question is about, and its sequence if it is one of the journal's own."""
@@ -137,6 +137,8 @@ class ReadRows(TransactionRows):
         root, sequence = await self._state(ask)
         async with await self.bus.open(subjects.TREE_LS, wanted(root)) as stream:
             cid = stream.head.cid if stream.head is not None else root
+            if stream.head is not None and stream.head.path != ask.path:
+                self._note(ask, kind, stream.head.path)  # where a link has led to
             yield ListHead(path=ask.path, root=root, cid=cid, sequence=sequence)
             async for entry in items_of(subjects.TREE_LS, stream):
                 yield entry
@@ -152,8 +154,8 @@ class ReadRows(TransactionRows):
 
     @handles(subjects.FS_DIFF)
     async def diff(self, ask: journal.DiffStates) -> AsyncIterator[journal.DiffHead | tree.Difference]:
-        before, _ = await self.root_at(ask.before)
-        after = (await self.root_at(ask.after))[0] if ask.after else (await self.head.fresh()).root
+        before, _ = await self.root_at(ask.before, "before")
+        after = (await self.root_at(ask.after, "after"))[0] if ask.after else (await self.head.fresh()).root
         yield journal.DiffHead(before=before, after=after)
         wanted = tree.TreeDiff(before=before, after=after, path=ask.path)
         async with await self.bus.open(subjects.TREE_DIFF, wanted) as stream:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from .....bus import handles
 from .....schemas import dag, subjects, tree
 from .....schemas.cid import CID
+from .....schemas.errors import BadRequest, Conflict, NotFound
 from ...store.roots import RootRecord
 from ...tree.diff import Change, diff
 from ...tree.directory import DirectoryEditor
@@ -75,7 +77,7 @@ class TreeRows(Node):
     @handles(subjects.TREE_LS)
     async def tree_ls(self, ask: tree.TreeFind) -> AsyncIterator[tree.TreeEntry]:
         """Without `details` what is not here is not fetched to say what it is."""
-        path, top = await find(self._nodes, CID.parse(ask.root), ask.path)
+        path, top = await self._to_list(CID.parse(ask.root), ask.path)
         yield _entry(path, top)
         if not top.is_directory:
             return
@@ -90,6 +92,14 @@ class TreeRows(Node):
                 count += 1
                 if count == ask.limit:
                     return
+
+    async def _to_list(self, root: CID, path: str) -> tuple[str, Described]:
+        """What stands at a path; where that is a link that leads to something, what it leads to."""
+        path, found = await find(self._nodes, root, path)
+        if found.target is not None:
+            with contextlib.suppress(NotFound, Conflict, BadRequest):
+                return await find(self._nodes, root, path, follow=True)
+        return path, found
 
     @handles(subjects.TREE_DU)
     async def tree_du(self, ask: tree.TreeUsage) -> tree.Usage:
