@@ -23,7 +23,8 @@ from ..schemas.rows import ROOT, Call, Event, Replied, Request, Stream, Upload
 from ..schemas.subjects import ACTORS
 from ..schemas.wire import Wire
 from .envelope import deadline_header, raise_if_error, read_head
-from .handling import gone_subject
+from .handling import gone_subject, whose_subject
+from .inbox import Lost
 from .link import Credentials, Link
 from .micro import SERVICE_PREFIX
 from .streams import MAX_BODY_BYTES, IncomingStream, cut, send_stream
@@ -172,7 +173,13 @@ class Bus:
             at = self.node
         subject = row.subject if at is None else row.subject_at(at)
         gone = gone_subject(row.actor) if isinstance(row, Stream) else None
-        msg = await self.link.inbox.request(subject, body, within_s, headers, gone=gone)
+        whose = whose_subject(row.actor)
+        try:
+            msg = await self.link.inbox.request(subject, body, within_s, headers, gone=gone, whose=whose)
+        except Lost:
+            if not row.repeatable:
+                raise
+            msg = await self.link.inbox.request(subject, body, within_s, headers, gone=gone, whose=whose)
         if msg.headers:
             raise_if_error(msg)
         return msg

@@ -16,7 +16,7 @@ from cachetools import LRUCache
 
 from ..schemas.rows import ROOT
 
-__all__ = ["Handling", "Handlings", "gone_subject"]
+__all__ = ["Handling", "Handlings", "gone_subject", "whose_subject"]
 
 # How many callers are remembered whose word came before their request was taken up, or to another instance.
 REMEMBERED_GONE = 4096
@@ -26,6 +26,12 @@ MAX_REPLY_BYTES = 256
 def gone_subject(actor: str) -> str:
     """Where a caller tells that it no longer waits for the first message of a stream."""
     return f"{ROOT}.at.every.{actor}.stream.gone"
+
+
+def whose_subject(actor: str) -> str:
+    """Where a caller that has waited for long asks all instances of an actor which of them works on its
+    request: each answers whether it does (see `inbox.py`)."""
+    return f"{ROOT}.at.every.{actor}.stream.whose"
 
 
 class Handling:

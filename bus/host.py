@@ -26,6 +26,8 @@ from .actor import Actor, handlers_of
 from .answers import AlreadyTold, Answers
 from .client import Bus
 from .envelope import REPLY_PREFIXES, error_reply, seconds_left
+from .handling import whose_subject
+from .inbox import NO, YES
 from .lane import Lane
 from .micro import Endpoint, Service, outcome
 from .serving import ServedStreams
@@ -71,6 +73,7 @@ class Host:
         self._stream_lane = Lane(actor.max_streams, actor.max_waiting)
         self._subscriptions: list[Any] = []
         self._takes_no_more = False
+        self._taken: set[str] = set()  # the reply subjects of what runs and waits
 
     # ---- life -------------------------------------------------------------------------------------------
 
@@ -83,6 +86,7 @@ class Host:
         await self._hear(f"{ROOT}.at.{self.instance}.{name}.>", self._receive_at)
         if self.node is not None:
             await self._hear(f"{ROOT}.at.{self.node}.{name}.>", self._receive, queue=name)
+        await self._hear(whose_subject(name), self._say_whose)
         for subject in self._events:
             await self._hear(subject, self._receive_event)
         for subject in self._service.subjects:
@@ -152,7 +156,9 @@ class Host:
         if endpoint.at_once is not None and not msg.headers and await self._answer_at_once(endpoint, msg):
             return
         lane = self._request_lane if isinstance(endpoint.row, Request) else self._stream_lane
-        if not lane.submit(lambda: self._serve(endpoint, msg)):
+        if lane.submit(lambda: self._serve(endpoint, msg)):
+            self._taken.add(msg.reply)
+        else:
             endpoint.refuse()
             await self._fail(msg, Busy(self.actor.name, limit=lane.limit + lane.waiting_limit))
 
@@ -160,6 +166,12 @@ class Host:
         # The subjects of streams are below this one too; those are heard on the bulk connection.
         if not msg.subject.startswith(self._streams.prefix):
             await self._receive(msg)
+
+    async def _say_whose(self, msg: Msg) -> None:
+        """Tell a caller whether its request is here (see `inbox.py`)."""
+        if msg.reply.startswith(REPLY_PREFIXES):
+            is_here = msg.data.decode("utf-8", "replace") in self._taken
+            await self.bus.link.inbox.publish(msg.reply, YES if is_here else NO)
 
     async def _receive_event(self, msg: Msg) -> None:
         endpoint = self._events[msg.subject]
@@ -200,6 +212,7 @@ class Host:
             failed = outcome(failure)
             await self._fail(msg, failure)
         finally:
+            self._taken.discard(msg.reply)
             endpoint.record(time.perf_counter() - started, failed)
 
     async def _give_in_time(self, endpoint: Endpoint, msg: Msg) -> None:

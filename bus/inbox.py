@@ -3,6 +3,14 @@
 `[request] -> subject` with `reply = <prefix>.<id>` and `[answer] -> <prefix>.<id>`; a stream numbers its
 requests, `<prefix>.<id>.<n>`. The prefix ends in 128 random bits, so no other
 user can guess it; programs that share one key, as all clients may, also share its inboxes.
+
+Whoever took a request may be killed before it answers, and nobody tells the caller. So a caller that has
+waited for two seconds asks all instances of the actor, by the reply subject of its request:
+
+    [whose] -> cidbus.at.every.<actor>.stream.whose      the reply subject of a request
+            <- yes | no                                  from each instance
+
+If some say no and none says yes, three times in a row, the request is lost.
 """
 
 from __future__ import annotations
@@ -19,11 +27,23 @@ from nats.errors import Error as NatsError
 
 from ..schemas.errors import DeadlineExceeded, Unavailable
 
-__all__ = ["Inbox"]
+__all__ = ["NO", "YES", "Inbox", "Lost"]
+
+YES, NO = b"yes", b"no"
+# How long a caller waits before it asks who works on its request, and between asking again.
+ASK_WHOSE_AFTER_S, ASK_WHOSE_EVERY_S = 2.0, 1.0
+LOST_AFTER = 3
 
 # A callback gets each answer and the number at the end of its subject ("" for a plain request); on a lost
 # connection it gets None.
 Waiter = Callable[[Msg | None, str], None]
+
+
+class Lost(Unavailable):
+    """Whoever worked on a request has ended before it answered: it may have been done, or not."""
+
+    def __init__(self) -> None:
+        super().__init__("the process that worked on this has ended: it may have been done, or not")
 
 
 class Inbox:
@@ -71,12 +91,14 @@ class Inbox:
         headers: dict[str, str] | None = None,
         *,
         gone: str | None = None,
+        whose: str | None = None,
     ) -> Msg:
         """One answer to one request.
 
         Raises DeadlineExceeded after `timeout_s` seconds and Unavailable if the connection is or goes away.
         An error reply is returned like any other. With a subject `gone`, whoever works on the answer is told
-        there that it is no longer waited for, if the wait is cancelled or takes too long.
+        there that it is no longer waited for, if the wait is cancelled or takes too long. With a subject
+        `whose`, the wait ends with Lost once nobody works on the answer any more.
         """
         answer: asyncio.Future[Msg | None] = self._loop.create_future()
 
@@ -88,8 +110,16 @@ class Inbox:
             if not answer.done():
                 answer.set_exception(DeadlineExceeded(subject, timeout_s))
 
+        watching: asyncio.Task[None] | None = None
+
+        def watch() -> None:
+            nonlocal watching
+            assert whose is not None
+            watching = self._loop.create_task(self._watch(whose, reply, answer))
+
         inbox_id, reply = self.open(deliver)
         timer = self._loop.call_later(timeout_s, expire)
+        watcher = None if whose is None else self._loop.call_later(ASK_WHOSE_AFTER_S, watch)
         try:
             await self.publish(subject, body, reply, headers)
             msg = await answer
@@ -100,10 +130,40 @@ class Inbox:
             raise
         finally:
             timer.cancel()
+            if watcher is not None:
+                watcher.cancel()
+            if watching is not None:
+                watching.cancel()
             del self._waiting[inbox_id]
         if msg is None:
             raise connection_lost()
         return msg
+
+    async def _watch(self, whose: str, reply: str, answer: asyncio.Future[Msg | None]) -> None:
+        """Ask again and again who works on an answer; it fails with Lost once nobody does."""
+        in_vain = 0
+        with contextlib.suppress(Unavailable):  # a connection that is lost ends the wait by itself
+            while in_vain < LOST_AFTER:
+                said = await self._hear_whose(whose, reply)
+                in_vain = in_vain + 1 if NO in said and YES not in said else 0
+            if not answer.done():
+                answer.set_exception(Lost())
+
+    async def _hear_whose(self, whose: str, reply: str) -> set[bytes]:
+        """What the instances say within a second."""
+        said: set[bytes] = set()
+
+        def hear(msg: Msg | None, _number: str) -> None:
+            if msg is not None:
+                said.add(msg.data)
+
+        inbox_id, back = self.open(hear)
+        try:
+            await self.publish(whose, reply.encode(), back)
+            await asyncio.sleep(ASK_WHOSE_EVERY_S)
+        finally:
+            self.close(inbox_id)
+        return said
 
     async def publish(
         self, subject: str, body: bytes | memoryview, reply: str = "", headers: dict[str, str] | None = None

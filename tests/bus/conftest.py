@@ -40,6 +40,10 @@ class SampleActor(Actor):
             self.finished.append(ask.cid)
         return ipfs.Pinned(cid=ask.cid, pinned=True)
 
+    @handles(subjects.UNPIN)
+    async def unpin(self, ask: ipfs.PinRemove) -> ipfs.Pinned:
+        return (await self.pin(ipfs.PinRequest(cid=ask.cid))).model_copy(update={"pinned": False})
+
     @handles(subjects.CAT)
     async def cat(self, ask: ipfs.CatRequest) -> AsyncIterator[ipfs.FileHead | bytes]:
         """`length` bytes; `offset` is where it breaks, if it is not 0."""

@@ -8,7 +8,9 @@ import orjson
 import pytest
 
 from cidbus.bus import Bus, Host
-from cidbus.bus.testing import connect
+from cidbus.bus.handling import whose_subject
+from cidbus.bus.inbox import LOST_AFTER
+from cidbus.bus.testing import connect, hosted
 from cidbus.schemas import ipfs, subjects
 from cidbus.schemas.errors import (
     BadRequest,
@@ -19,6 +21,8 @@ from cidbus.schemas.errors import (
     TooLarge,
     Unavailable,
 )
+
+from .conftest import SampleActor
 
 
 async def test_a_request_gets_its_reply(bus):
@@ -174,6 +178,58 @@ async def until_answered(bus: Bus) -> bool:
         except (Unavailable, DeadlineExceeded):
             await asyncio.sleep(0.05)  # the server's return is announced to nobody
     return False
+
+
+# ---- whoever has taken it is gone ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers soon ask who works on their requests."""
+    monkeypatch.setattr("cidbus.bus.inbox.ASK_WHOSE_AFTER_S", 0.05)
+    monkeypatch.setattr("cidbus.bus.inbox.ASK_WHOSE_EVERY_S", 0.1)
+
+
+async def test_what_can_be_repeated_is_asked_of_another(impatient, server, host, bus, actor):
+    waiting = asyncio.create_task(bus.request(subjects.PIN, ipfs.PinRequest(cid="slow")))
+    await actor.started.get()
+    other = SampleActor()
+    other.may_finish.set()
+    async with hosted(server, other):
+        await host.bus.close()
+        assert (await waiting).pinned
+    assert other.finished == ["slow"]
+
+
+async def test_what_cannot_is_an_error_that_says_what_is_known(impatient, server, host, bus, actor):
+    waiting = asyncio.create_task(bus.request(subjects.UNPIN, ipfs.PinRemove(cid="slow")))
+    await actor.started.get()
+    async with hosted(server, SampleActor()):
+        await host.bus.close()
+        with pytest.raises(Unavailable, match="it may have been done, or not"):
+            await waiting
+
+
+async def test_a_slow_answer_is_waited_for_whatever_others_say(impatient, server, host, bus, actor):
+    """One that runs, and one that waits for its turn."""
+    asks = [bus.request(subjects.UNPIN, ipfs.PinRemove(cid=f"slow {n}")) for n in range(3)]
+    waiting = [asyncio.create_task(ask) for ask in asks]
+    await actor.started.get()
+    async with hosted(server, SampleActor()), await connect(server, "admin") as listener:
+        asked = await listener.link.control.subscribe(whose_subject("ipfs"))
+        for _ in range(3 * (LOST_AFTER + 2)):
+            await asked.next_msg(5)
+        assert not any(task.done() for task in waiting)
+        actor.may_finish.set()
+        assert [(await task).pinned for task in waiting] == [False] * 3
+
+
+async def test_without_anybody_to_say_no_the_deadline_holds(impatient, host, bus, actor):
+    waiting = asyncio.create_task(bus.request(subjects.PIN, ipfs.PinRequest(cid="slow"), timeout_s=0.6))
+    await actor.started.get()
+    await host.bus.close()
+    with pytest.raises(DeadlineExceeded):
+        await waiting
 
 
 def test_a_handler_of_another_actors_row_is_refused():
