@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...schemas.errors import BusError, Conflict, InvalidContent
 from .headers import VERSION
 
-__all__ = ["as_tus_says", "UnknownVersion", "ChecksumMismatch", "Locked"]
+__all__ = ["as_tus_says", "UnknownVersion", "ChecksumMismatch", "Locked", "Unplaced"]
 
 
 class UnknownVersion(BusError):
@@ -25,6 +25,17 @@ class Locked(BusError):
 
     def __init__(self, conflict: Conflict) -> None:
         super().__init__(conflict.message, **conflict.details)
+
+
+class Unplaced(BusError):
+    """A complete upload cannot have the place that its metadata name, for what stands there."""
+
+    code, kind = 422, "unplaced"  # with a 409 tus tells of a wrong offset
+
+    def __init__(self, conflict: Conflict, cid: str | None) -> None:
+        super().__init__(
+            f"path: {cid} is complete, but cannot be placed: {conflict.message}", field="path", cid=cid
+        )
 
 
 class ChecksumMismatch(BusError):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import hdrs, web
 
-from ...schemas.errors import BadRequest, BusError, TooLarge
+from ...schemas.errors import BadRequest, BusError, Conflict, TooLarge
 from ...schemas.subjects import UPLOAD_APPEND, UPLOAD_CANCEL, UPLOAD_CREATE, UPLOAD_FINISH, UPLOAD_STAT
 from ...schemas.tree import UploadAppend, UploadCreate, UploadFinish, UploadRequest, UploadState
 from ..bodies import Expect, expectation, media_type_of
@@ -29,7 +29,7 @@ from . import headers as tus
 from .body import Body, to_its_end
 from .origins import cross_origin
 from .placing import check_place, place, place_of
-from .refusals import UnknownVersion, as_tus_says
+from .refusals import UnknownVersion, Unplaced, as_tus_says
 
 __all__ = ["TusRoute", "TusRoutes"]
 
@@ -195,9 +195,12 @@ class TusRoutes:
         return state
 
     async def _place(self, state: UploadState) -> None:
-        """Give a complete upload the place that its metadata name."""
+        """Give a complete upload the place that its metadata name; raises Unplaced for what stands there."""
         if state.complete and (path := place_of(state)) is not None:
-            await place(self._bus, state, path)
+            try:
+                await place(self._bus, state, path)
+            except Conflict as error:
+                raise Unplaced(error, state.cid) from error
 
 
 def _require_version(request: web.Request) -> None:

@@ -14,8 +14,8 @@ from cidbus.bus import Bus, Host
 from cidbus.bus.server import EmbeddedServer
 from cidbus.bus.testing import hosted
 from cidbus.schemas import tree
-from cidbus.schemas.journal import RemoveEntry, StatPath
-from cidbus.schemas.subjects import FS_RM, FS_STAT, ROOTS
+from cidbus.schemas.journal import MakeDirectory, RemoveEntry, StatPath
+from cidbus.schemas.subjects import FS_MKDIR, FS_RM, FS_STAT, ROOTS
 
 from .conftest import TUS, Web, plain_cid
 
@@ -74,3 +74,12 @@ async def test_an_upload_cannot_become_the_root(web: Web, journal: Host):
     root = {"Upload-Metadata": f"path {base64.b64encode(b'/').decode()}"}
     answer = await web.ask("POST", "/uploads", headers=TUS | {"Upload-Length": "3"} | root)
     assert (answer.status, b"the root is a directory" in answer.body) == (400, True)
+
+
+async def test_an_upload_that_cannot_be_placed_says_so_and_what_it_is(bus: Bus, web: Web, journal: Host):
+    await bus.request(FS_MKDIR, MakeDirectory(path=f"{PLACE}/folder", parents=True))
+    path = await web.begin(3, **METADATA)
+    for answer in (await web.patch(path, 0, b"abc"), await web.ask("GET", path, headers=TUS)):
+        told = orjson.loads(answer.body)
+        assert (answer.status, told["cid"]) == (422, await plain_cid(b"abc"))
+        assert "is a directory" in told["detail"]
