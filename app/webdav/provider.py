@@ -3,6 +3,7 @@
 PUT             the file appears when its last byte has come; If-Match holds up to that moment
 DELETE, MOVE    one journal entry each, however much is below
 COPY            the same, and costs a link
+If-Match, If    hold for what is not there yet as well
 ETag            the CID
 Last-Modified   the time that the tree has for the entry; if it has none, when this server first saw what
                 stands there now
@@ -15,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from cachetools import LRUCache
 from wsgidav.dav_error import (
@@ -27,11 +27,12 @@ from wsgidav.dav_error import (
     PRECONDITION_CODE_PropfindFiniteDepth,
 )
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection, DAVProvider
-from wsgidav.util import join_uri, parse_if_header_dict
+from wsgidav.util import is_equal_or_child_uri, join_uri, parse_if_header_dict, test_if_header_dict
 
 from cidbus.schemas.errors import BusError, Conflict
 from cidbus.schemas.tree import Copy, Mkdir, Move, Remove
 
+from .headers import hide_delimiters, is_if_header, show_delimiters, single_range
 from .tree import BlockingTree, Reader
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class TreeProvider(DAVProvider):  # type: ignore[misc]
         """None where nothing is, and for no path, which is what WsgiDAV has as the root's parent."""
         if path is None:
             return None
+        path = show_delimiters(path)
         found = self.found(_name(path))
         return None if found is None else self.resource(path, found, environ)
 
@@ -90,8 +92,10 @@ class TreeProvider(DAVProvider):  # type: ignore[misc]
     def custom_request_handler(
         self, environ: dict[str, Any], start_response: Callable[..., Any], default_handler: Callable[..., Any]
     ) -> Any:
-        if _would_replace_all(environ):
+        destination = hide_delimiters(environ)
+        if _would_replace_all(environ, destination):
             raise DAVError(HTTP_FORBIDDEN, "the whole tree is never removed or replaced")
+        _check_headers(environ)
         if environ["REQUEST_METHOD"] == "PROPFIND" and environ.setdefault("HTTP_DEPTH", "1") == "infinity":
             # The answer is made in memory, and the tree has no bound; clients that say nothing expect little.
             condition = DAVErrorCondition(PRECONDITION_CODE_PropfindFiniteDepth)
@@ -121,6 +125,12 @@ class _Resource:
 
     def support_etag(self) -> bool:
         return True
+
+    def get_property_value(self, name: str) -> Any:
+        """WsgiDAV's, but for the entity tag, which has its quotes in a property too (RFC 4918, 15.6)."""
+        if name == "{DAV:}getetag":
+            return f'"{self.get_etag()}"'
+        return super().get_property_value(name)  # type: ignore[misc]
 
     def get_last_modified(self) -> float:
         return self.provider.modified_at(self.path, self.entry)
@@ -154,6 +164,8 @@ class _Resource:
 
     def _over(self, target: str, operation: AnyOperation) -> None:
         """Do it, and in the same step remove what stands at the target, which WsgiDAV has allowed."""
+        if is_equal_or_child_uri(self.path, target):  # WsgiDAV does not see it where delimiters are hidden
+            raise DAVError(HTTP_FORBIDDEN, "onto or below itself")
         self.environ[MADE] = self.provider.found(target) is None
         self._apply(Remove(path=target, recursive=True, missing_ok=True), operation)
 
@@ -262,31 +274,58 @@ class Directory(_Resource, DAVCollection):  # type: ignore[misc]
             return [entry.name for entry in self.provider.tree.entries(self.path)]
 
     def create_collection(self, name: str) -> None:
-        self._apply(Mkdir(path=join_uri(self.path, name)))
+        path = join_uri(self.path, name)
+        self._check_conditions(path)
+        self._apply(Mkdir(path=path))
 
     def create_empty_resource(self, name: str) -> File:
         """A file that is only there once it is written, but for LOCK, which makes it (RFC 4918, 7.3)."""
         path = join_uri(self.path, name)
+        self._check_conditions(path)
         if self.environ["REQUEST_METHOD"] == "LOCK":
             with _as_dav_errors():
                 self.provider.tree.write(path, iter(()))
         return File(path, None, self.provider, self.environ)
 
+    def _check_conditions(self, path: str) -> None:
+        """Raises DAVError 412 if the request asks for what cannot be true of a path where nothing is.
+
+        WsgiDAV evaluates the conditions of what is there alone.
+        """
+        if "HTTP_IF_MATCH" in self.environ:
+            raise DAVError(HTTP_PRECONDITION_FAILED, "If-Match: nothing is there")
+        if "HTTP_IF" not in self.environ:
+            return
+        parse_if_header_dict(self.environ)
+        conditions, user = self.environ["wsgidav.conditions.if"], self.environ["wsgidav.user_name"]
+        # A lock of the directory, of any depth, covers what is made in it.
+        locks = self.provider.lock_manager.get_indirect_url_lock_list(self.get_ref_url(), principal=user)
+        tokens = [lock["token"] for lock in locks]
+        new = File(path, None, self.provider, self.environ)
+        if not test_if_header_dict(new, conditions, new.get_ref_url(), tokens, ""):
+            raise DAVError(HTTP_PRECONDITION_FAILED, "If: does not hold of what is not there")
+
 
 def _name(path: str) -> str:
     """The tree's path of one of WebDAV's, where directories end in a slash."""
-    return path.rstrip("/") or "/"
+    return show_delimiters(path).rstrip("/") or "/"
 
 
-def _would_replace_all(environ: dict[str, Any]) -> bool:
+def _check_headers(environ: dict[str, Any]) -> None:
+    """Raises DAVError 400 for an If header that is none; a Range header that is to be ignored goes."""
+    if "HTTP_IF" in environ and not is_if_header(environ["HTTP_IF"]):
+        raise DAVError(HTTP_BAD_REQUEST, "If: not of the form of RFC 4918, 10.4")
+    asked = single_range(environ.pop("HTTP_RANGE", ""))
+    if asked is not None:
+        environ["HTTP_RANGE"] = asked
+
+
+def _would_replace_all(environ: dict[str, Any], destination: str | None) -> bool:
     """Whether the root itself is to go, or to be written over."""
     method = environ["REQUEST_METHOD"]
     if method in ("DELETE", "MOVE") and not environ["PATH_INFO"].strip("/"):
         return True
-    destination = environ.get("HTTP_DESTINATION")
-    return (
-        method in ("COPY", "MOVE") and destination is not None and not urlsplit(destination).path.strip("/")
-    )
+    return method in ("COPY", "MOVE") and destination == "/"
 
 
 @contextmanager

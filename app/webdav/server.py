@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote_to_bytes, urlsplit
 
-from cheroot.wsgi import Server
+from cheroot.wsgi import Gateway_10, Server
+from wsgidav.dav_error import DAVError
+from wsgidav.util import normalize_path
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from .provider import TreeProvider
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 THREADS = 32
 # What is read from and written to a socket at once.
 BLOCK_BYTES = 64 * 1024
+CLOSE = ("Connection", "close")
 
 
 class WebDav:
@@ -42,7 +45,7 @@ class WebDav:
         users: dict[str, str] | None = None,
     ) -> None:
         provider = TreeProvider(tree, readonly=readonly)
-        application = _decodable_only(_application(provider, users))
+        application = _well_formed_only(_application(provider, users))
         self._server = _Server((host, port), application, numthreads=THREADS)
         self._server.prepare()
 
@@ -63,23 +66,39 @@ class WebDav:
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def _decodable_only(application: Application) -> Application:
-    """The application, which never sees a path that is not UTF-8: WsgiDAV takes such ones for a bug."""
+def _well_formed_only(application: Application) -> Application:
+    """The application, which never sees a path or a destination that WsgiDAV would take for a bug."""
 
     def checked(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        destination = environ.get("HTTP_DESTINATION", "").encode("latin-1")
-        path = environ["PATH_INFO"].encode("latin-1")  # which the server has unquoted
-        for name, given in (("path", path), ("Destination", unquote_to_bytes(destination))):
-            try:
-                given.decode()
-            except UnicodeDecodeError:
-                answer = f"{name}: not UTF-8 when decoded\n".encode()
-                headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))]
-                start_response("400 Bad Request", [*headers, ("Connection", "close")])
-                return [answer]
-        return application(environ, start_response)
+        problem = _problem(environ)
+        if problem is None:
+            return application(environ, start_response)
+        answer = f"{problem}\n".encode()
+        headers = [("Content-Type", "text/plain"), ("Content-Length", str(len(answer)))]
+        start_response("400 Bad Request", [*headers, CLOSE])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [answer]
 
     return checked
+
+
+def _problem(environ: dict[str, Any]) -> str | None:
+    """What is wrong with the path or the destination, if anything is."""
+    path = environ["PATH_INFO"].encode("latin-1")  # which the server has unquoted
+    destination = environ.get("HTTP_DESTINATION", "")
+    try:
+        normalize_path(path.decode())
+    except UnicodeDecodeError:
+        return "path: not UTF-8 when decoded"
+    except DAVError:
+        return "path: leads out of the tree"
+    try:
+        urlsplit(destination)
+        urlsplit(unquote_to_bytes(destination.encode("latin-1")).decode())
+    except UnicodeDecodeError:
+        return "Destination: not UTF-8 when decoded"
+    except ValueError as error:
+        return f"Destination: {error}"
+    return None
 
 
 def _application(provider: TreeProvider, users: dict[str, str] | None) -> Any:
@@ -109,6 +128,26 @@ def _application(provider: TreeProvider, users: dict[str, str] | None) -> Any:
     )
 
 
+class _Gateway(Gateway_10):
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], None]:
+        """What nobody has read of the body is read first: it is never taken for the next request."""
+        if CLOSE in headers:
+            self.req.close_connection = True
+        try:
+            while self.req.rfile.read(BLOCK_BYTES):
+                pass
+        except (OSError, ValueError):  # it is cut off, or not as its own headers say
+            self.req.close_connection = True
+        write: Callable[[bytes], None] = super().start_response(status, headers, exc_info)
+        return write
+
+
 class _Server(Server):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.gateway = _Gateway
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         log.log(level, "%s", msg, exc_info=traceback)

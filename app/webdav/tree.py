@@ -38,11 +38,11 @@ class BlockingTree:
     """
 
     def __init__(self, connect: Callable[[], Awaitable[Client]], at: str | None = None) -> None:
-        """Connects; raises what `connect` raises."""
+        """Connects; raises what `connect` raises, and NotFound or BadRequest if there is no such state."""
         self.at = at
         self._home = Home()
         try:
-            self._client = self._home.run(lambda: _connected(connect))
+            self._client = self._home.run(lambda: _connected(connect, at))
         except BaseException:
             self._home.close()
             raise
@@ -56,10 +56,17 @@ class BlockingTree:
     # ---- reading ----------------------------------------------------------------------------------------
 
     def stat(self, path: str) -> PathStat | None:
-        """What stands at a path, at the end of links; None if nothing does, or no such path can be."""
+        """What stands at a path, at the end of links; None if nothing does, or no such path can be.
+
+        Raises NotFound if the state of the tree is what is gone.
+        """
         try:
             return self._home.run(lambda: self._client.journal.stat(path=path, follow=True, at=self.at))
-        except (NotFound, BadRequest):
+        except NotFound as error:
+            if error.what != "path":
+                raise
+            return None
+        except BadRequest:
             return None
 
     def entries(self, path: str) -> list[TreeEntry]:
@@ -123,8 +130,16 @@ class BlockingTree:
             upload.result()
 
 
-async def _connected(connect: Callable[[], Awaitable[Client]]) -> Client:
-    return await connect()
+async def _connected(connect: Callable[[], Awaitable[Client]], at: str | None) -> Client:
+    """A client, once it has found the tree of that moment."""
+    client = await connect()
+    if at is not None:
+        try:
+            await client.journal.stat(path="/", at=at)
+        except BaseException:
+            await client.aclose()
+            raise
+    return client
 
 
 class _Feed(AsyncIterator[bytes]):

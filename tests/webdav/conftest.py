@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from cidbus.bus.testing import server_is_missing
 from cidbus.client import Client
 from cidbus.mcp import MCPServer
 from cidbus.webdav import BlockingTree, WebDav
+
+NUMBERS = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +70,7 @@ def url(tree: BlockingTree) -> Iterator[str]:
 @pytest.fixture
 def dav(url: str, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     """A client below a directory of the test's own."""
-    with httpx.Client(base_url=f"{url}/{request.node.name[:60]}", timeout=30) as client:
+    name = f"{next(NUMBERS)}_{request.node.originalname[:50]}"
+    with httpx.Client(base_url=f"{url}/{name}", timeout=30) as client:
         assert client.request("MKCOL", "/").status_code == 201
         yield client

@@ -17,7 +17,9 @@ import httpx
 import pytest
 from webdav4.client import Client as DavClient
 
+from cidbus.client import Client
 from cidbus.mcp import MCPServer
+from cidbus.schemas.errors import NotFound
 from cidbus.webdav import BlockingTree, WebDav
 
 from .conftest import open_tree, serving
@@ -89,6 +91,22 @@ def test_ranges_are_answered_as_asked(dav: httpx.Client, asked: str, part: slice
     assert code(dav, "GET", "/a", headers={"Range": "bytes=200000-"}) == 416
 
 
+def test_a_range_of_nothing_cannot_be_answered(dav: httpx.Client):
+    dav.put("/a", content=b"12345")
+    answer = dav.get("/a", headers={"Range": "bytes=-0"})
+    assert (answer.status_code, answer.headers["Content-Range"]) == (416, "bytes */5")
+    assert code(dav, "GET", "/a", headers={"Range": "bytes=-0", "If-None-Match": "*"}) == 304
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=3-2", "bytes=0-1,3-4", "lines=0-1", "bytes=--2", "bytes=", "1-2", f"bytes={'9' * 5000}-"]
+)
+def test_ranges_that_are_invalid_or_more_than_one_are_ignored(dav: httpx.Client, asked: str):
+    dav.put("/a", content=b"12345")
+    answer = dav.get("/a", headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (200, b"12345")
+
+
 def test_a_put_of_unknown_length_is_whole(dav: httpx.Client):
     def pieces() -> Iterator[bytes]:
         yield from (b"x" * 100_000 for _ in range(5))
@@ -117,6 +135,34 @@ def test_conditions_hold(dav: httpx.Client):
     present = dav.head("/a").headers["ETag"]
     assert code(dav, "PUT", "/a", content=b"3", headers={"If-Match": present}) == 204
     assert dav.get("/a").content == b"3"
+
+
+@pytest.mark.parametrize("method", ["PUT", "MKCOL", "LOCK"])
+def test_conditions_hold_of_what_is_not_there(dav: httpx.Client, method: str):
+    content = LOCK if method == "LOCK" else b""
+    for name, value in (("If-Match", '"x"'), ("If-Match", "*"), ("If", '(["x"])'), ("If", "(<urn:x>)")):
+        assert code(dav, method, "/a", content=content, headers={name: value}) == 412
+        assert code(dav, "GET", "/a") == 404
+    assert code(dav, method, "/a", content=content, headers={"If": "(Not <urn:x>)"}) == 201
+
+
+def test_a_file_is_only_made_where_none_is(dav: httpx.Client):
+    assert code(dav, "PUT", "/a", content=b"1", headers={"If-None-Match": "*"}) == 201
+    assert code(dav, "PUT", "/a", content=b"2", headers={"If-None-Match": "*"}) == 412
+    assert code(dav, "PUT", "/none/a", content=b"1", headers={"If-Match": "*"}) == 409
+
+
+@pytest.mark.parametrize("condition", ["garbage", "()", "(<urn:x>", "<http://localhost/a>", "(Not)"])
+def test_an_if_header_that_is_none_is_refused(dav: httpx.Client, condition: str):
+    for status in (201, 204):
+        assert code(dav, "PUT", "/a", content=b"1", headers={"If": condition}) == 400
+        assert code(dav, "PUT", "/a", content=b"1") == status
+
+
+def test_a_property_has_the_etag_that_the_header_has(dav: httpx.Client):
+    etag = dav.put("/a", content=b"1").headers["ETag"]
+    assert etag.startswith('"')
+    assert properties(dav, "/a")["a"]["getetag"] == etag
 
 
 def test_what_is_not_there_is_not_found(dav: httpx.Client):
@@ -198,7 +244,7 @@ def test_the_tree_itself_is_never_removed_moved_or_replaced(url: str, tree: Bloc
         assert code(client, "MOVE", "/", headers={"Destination": f"{url}/below"}) == 403
         assert code(client, "COPY", "/", headers={"Destination": f"{url}/below"}) == 403
         for method in ("COPY", "MOVE"):
-            for destination in ("/", url, f"{url}/"):
+            for destination in ("/", url, f"{url}/", "/.", "/%2F", f"{url}/kept/.."):
                 assert code(client, method, "/kept", headers={"Destination": destination}) == 403
         assert code(client, "DELETE", "/kept") == 204
     after = tree.stat("/")
@@ -216,11 +262,60 @@ def test_a_path_that_is_not_utf_8_is_refused(dav: httpx.Client):
     assert set(properties(dav, "/", "1")) == {"", "%25ff", "%C3%BC"}
 
 
+def raw(dav: httpx.Client, request: str) -> bytes:
+    """What comes back, up to the end of the connection, for a request that no client would send so."""
+    where = urlsplit(str(dav.base_url))
+    with socket.create_connection((where.hostname, where.port), timeout=5) as connection:
+        connection.sendall(request.format(host=where.netloc, path=where.path).encode())
+        return connection.makefile("rb").read()
+
+
+@pytest.mark.parametrize("path", ["/../x", "/../../etc/passwd", "/d/%2e%2e/../x"])
+def test_a_path_that_leads_out_is_refused_at_once_and_in_full(dav: httpx.Client, path: str):
+    answer = raw(dav, f"GET {path} HTTP/1.1\r\nHost: {{host}}\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert f"Content-Length: {len(body)}\r\n".encode() in head
+    assert body == b"path: leads out of the tree\n"
+
+
+def test_a_refused_body_is_never_taken_for_the_next_request(dav: httpx.Client):
+    where = urlsplit(str(dav.base_url))
+    smuggled = f"DELETE {where.path}a HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n"
+    dav.put("/a", content=b"1")
+    answer = raw(
+        dav,
+        "PUT {path}a HTTP/1.1\r\nHost: {host}\r\nIf-None-Match: *\r\nTransfer-Encoding: chunked\r\n\r\n"
+        f"{len(smuggled):x}\r\n{smuggled}\r\n0\r\n\r\n"
+        "GET {path}a HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n",
+    )
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"412", b"200"]
+
+
+@pytest.mark.parametrize("destination", ["http://[", "http://%5B/x", "//[::1/x", "/%2e%2e/x"])
+def test_a_destination_that_cannot_be_read_is_refused(dav: httpx.Client, destination: str):
+    dav.put("/a", content=b"1")
+    for method in ("COPY", "MOVE"):
+        assert code(dav, method, "/a", headers={"Destination": destination}) == 400
+    assert dav.get("/a").text == "1"
+
+
+@pytest.mark.parametrize("name", ["b;c", "b%3Bc", "b%3Fc", "b%3F;c%25", "b%23"])
+def test_a_destination_may_have_delimiters_in_its_name(dav: httpx.Client, name: str):
+    dav.put("/b", content=b"before")
+    dav.put("/a", content=b"1")
+    assert code(dav, "COPY", "/a", headers=to(dav, f"/{name}")) == 201
+    assert code(dav, "COPY", f"/{name}", headers=to(dav, f"/{name}")) == 403
+    assert code(dav, "COPY", "/a", headers=to(dav, f"/{name}", Overwrite="F")) == 412
+    assert code(dav, "MOVE", "/a", headers=to(dav, f"/{name}")) == 204
+    assert (dav.get(f"/{name}").text, dav.get("/b").text) == ("1", "before")
+
+
 # ---- locks ----------------------------------------------------------------------------------------------
 
 
-def lock(dav: httpx.Client, path: str) -> tuple[int, str]:
-    answer = dav.request("LOCK", path, content=LOCK, headers={"Timeout": "Second-60", "Depth": "infinity"})
+def lock(dav: httpx.Client, path: str, depth: str = "infinity") -> tuple[int, str]:
+    answer = dav.request("LOCK", path, content=LOCK, headers={"Timeout": "Second-60", "Depth": depth})
     return answer.status_code, answer.headers.get("Lock-Token", "")
 
 
@@ -245,6 +340,16 @@ def test_a_lock_below_keeps_the_directory_from_going(dav: httpx.Client):
     assert dav.get("/d/a").status_code == 200
     dav.request("UNLOCK", "/d/a", headers={"Lock-Token": token})
     assert code(dav, "DELETE", "/d") == 204
+
+
+@pytest.mark.parametrize("depth", ["0", "infinity"])
+def test_who_has_locked_a_directory_makes_files_in_it(dav: httpx.Client, depth: str):
+    dav.request("MKCOL", "/d")
+    _, token = lock(dav, "/d", depth)
+    assert code(dav, "PUT", "/d/a", content=b"1") == 423
+    assert code(dav, "PUT", "/d/a", content=b"1", headers={"If": "(<urn:other>)"}) == 423
+    assert code(dav, "PUT", "/d/a", content=b"1", headers={"If": f"({token})"}) == 201
+    dav.request("UNLOCK", "/d", headers={"Lock-Token": token})
 
 
 def test_a_lock_of_what_is_not_there_makes_an_empty_file(dav: httpx.Client):
@@ -279,6 +384,45 @@ def test_an_earlier_state_is_served_read_only(dav: httpx.Client, system: MCPServ
     finally:
         past.close()
     assert dav.get("/a").text == "now"
+
+
+def test_a_state_that_the_tree_never_had_is_refused_at_the_start(system: MCPServer):
+    with pytest.raises(NotFound, match="journal entry not found: 999999"):
+        open_tree(system, "999999")
+
+
+def test_a_command_for_a_state_that_the_tree_never_had_ends_as_ls_does(system: MCPServer):
+    assert system.info is not None
+    options = ["--at", "999999", "--data-dir", system.info.data_dir]
+    ended = [
+        subprocess.run([sys.executable, "-m", "cidbus", "fs", *command, *options], capture_output=True)
+        for command in (["webdav", "--port", "0"], ["ls"])
+    ]
+    webdav, ls = ((command.returncode, command.stdout, command.stderr) for command in ended)
+    assert webdav == ls == (1, b"", b"cidbus: journal entry not found: 999999\n")
+
+
+def test_a_state_that_is_forgotten_while_it_is_served_says_so(
+    dav: httpx.Client, tree: BlockingTree, system: MCPServer
+):
+    then = sequence(tree)
+    for content in (b"1", b"2", b"3"):
+        dav.put("/a", content=content)
+
+    async def forget(client: Client) -> None:
+        await client.journal.checkpoint()
+        await client.journal.forget(before=then + 3)
+
+    past = open_tree(system, str(then))
+    try:
+        with serving(WebDav(past)) as url:
+            assert httpx.get(url).status_code == 200
+            system.blocking(forget)
+            answer = httpx.get(url)
+    finally:
+        past.close()
+    assert answer.status_code == 404
+    assert "its tree was let go" in answer.text
 
 
 def test_only_the_named_user_is_let_in(tree: BlockingTree):
