@@ -1,13 +1,14 @@
-"""Many operations on the file tree as one change, however many they are."""
+"""Many operations on the file tree as one change."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
-from cidbus.schemas.errors import BusError
+from cidbus.schemas.errors import BusError, TooLarge
+from cidbus.schemas.tree import MAX_OPERATIONS
 
 if TYPE_CHECKING:
     from cidbus.schemas.journal import Changed
@@ -34,7 +35,13 @@ async def apply(
     timeout_s: float | None = None,
 ) -> Changed | None:
     """All of them or none, as many at once as one message holds; what takes several messages outside of a
-    transaction gets one of its own. None if there are no operations. Raises what `journal.apply` raises."""
+    transaction gets one of its own. None if there are no operations.
+
+    Raises what `journal.apply` raises, and TooLarge past the 10,000 operations that a transaction takes; of a
+    sequence before anything is sent.
+    """
+    if isinstance(operations, Sized) and len(operations) > MAX_OPERATIONS:
+        raise TooLarge("operations", limit=MAX_OPERATIONS, unit="operations in a transaction")
     parts = portions(operations, _cost, PART_OPERATIONS, PART_BYTES)
     begin = [part for part in (next(parts, None), next(parts, None)) if part is not None]
 

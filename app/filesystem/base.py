@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from fsspec.asyn import AsyncFileSystem, get_loop, sync, sync_wrapper
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+from fsspec.registry import available_protocols
 from fsspec.utils import isfilelike
 
 from cidbus.client import Client
@@ -37,6 +38,12 @@ BLOCK_BYTES = 4 << 20
 # How many ranges are fetched at a time.
 FETCHES = 16
 
+# What fsspec takes for every file system; of those the last says what is always so.
+GENERIC_OPTIONS = frozenset((
+    "asynchronous", "loop", "batch_size", "use_listings_cache", "listings_expiry_time", "max_paths",
+    "skip_instance_cache", "add_docs", "add_aliases", "auto_mkdir",
+))  # fmt: skip
+
 # Of each path its own, or of all the same one.
 Bounds = Sequence[int | None] | int | None
 Slice = tuple[int | None, int | None]
@@ -53,6 +60,7 @@ class ContentFileSystem(AsyncFileSystem):
     `seed`: file of the nkey seed for the bus. `headers`, `token`: sent with each HTTP request.
     `verify`: hash what is read against its CID, here. `timeout_s`: how long to wait for an answer or its next
     part, by default what each operation allows. `block_size`, `cache_type`: how files are read that are open.
+    Raises TypeError for an option that neither this nor fsspec has.
     """
 
     _contents: tuple[Client, Contents] | None = None
@@ -75,6 +83,7 @@ class ContentFileSystem(AsyncFileSystem):
         cache_type: str = AHEAD,
         **storage_options: Any,
     ) -> None:
+        _refuse_unknown(storage_options)
         super().__init__(**storage_options)
         self._options = Options.of(
             endpoint=endpoint or url, nats=nats, seed=seed, data_dir=data_dir, headers=headers, token=token
@@ -122,6 +131,16 @@ class ContentFileSystem(AsyncFileSystem):
     @abstractmethod
     async def _info(self, path: str, **kwargs: Any) -> Info:
         """What stands at a path; symbolic links are followed where they lead somewhere."""
+
+    async def _exists(self, path: str, **kwargs: Any) -> bool:
+        """Whether a path leads to anything; raises OSError only if there is no answer."""
+        try:
+            await self._info(path, **kwargs)
+        except (ConnectionError, TimeoutError):
+            raise
+        except OSError:
+            return False
+        return True
 
     async def _opened(self, path: str) -> Opened:
         """The file at a path; raises IsADirectoryError and FileNotFoundError."""
@@ -290,6 +309,14 @@ def opened(info: Info) -> Opened:
     if info["type"] != "file":
         raise OSError(errno.EINVAL, f"is no file but a {info['type']}", info["name"])
     return Opened(info["cid"], info["size"])
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    """Raises TypeError for options that nobody knows; those of other protocols, which fsspec hands on for the
+    parts of a chained URL, are under the names of these."""
+    unknown = options.keys() - GENERIC_OPTIONS - set(available_protocols())
+    if unknown:
+        raise TypeError(f"unknown options: {', '.join(sorted(unknown))}")
 
 
 def _per_path(bounds: Bounds, paths: list[str]) -> Sequence[int | None]:

@@ -19,9 +19,9 @@ class ReadFile(AbstractBufferedFile):
     """A file for programs that wait; `cache_type` is any of fsspec's or ours."""
 
     def __init__(self, fs: ReadSystem, path: str, info: Info, file: Opened, **options: Any) -> None:
+        self.cid = file.cid  # some caches fetch when they are made
         super().__init__(fs, path, "rb", size=file.size, **options)
         self.details = info
-        self.cid = file.cid
         if isinstance(self.cache, AheadCache):
             self.cache.begin = self._begin_range
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from fsspec.asyn import sync, sync_wrapper
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+from fsspec.compression import compr
+from fsspec.core import get_compression
 
 from cidbus.client.applying import apply
 from cidbus.client.methods import Journal
@@ -25,6 +27,7 @@ from cidbus.schemas.tree import Copy, Mkdir, Move, Remove, TreeEntry
 from .base import ContentFileSystem, opened
 from .copying import destinations, into, is_one_place, new_path
 from .drafts import Draft
+from .encoding import CompressedFile, TextFile
 from .errors import as_os_errors
 from .kinds import Info
 from .transaction import TreeTransaction
@@ -35,6 +38,7 @@ __all__ = ["CidbusFileSystem"]
 # Links of a listing that are followed at a time.
 LINKS_AT_ONCE = 16
 PORTION_BYTES = 1 << 20
+TEXT_OPTIONS = ("encoding", "errors", "newline")
 
 
 class CidbusFileSystem(ContentFileSystem):
@@ -66,65 +70,90 @@ class CidbusFileSystem(ContentFileSystem):
     # ---- looking ----------------------------------------------------------------------------------------
 
     async def _info(self, path: str, **kwargs: Any) -> Info:
-        path = self._strip_protocol(path)
-        return await self._followed(await self._stat(path))
+        return (await self._look(self._strip_protocol(path)))[0]
+
+    async def _look(self, path: str) -> tuple[Info, str]:
+        """What stands at a path, and which path that is without links."""
+        try:
+            entry = await self._stat(path)
+        except NotADirectoryError:
+            # A link may stand above it.
+            above = await self._stat(self._parent(path), follow=True)
+            entry = await self._stat(_joined(above.path, path.rpartition("/")[2]))
+        return await self._followed(path, entry)
 
     async def _stat(self, path: str, follow: bool = False) -> TreeEntry:
         journal, scope = await self._journal(), await self.scope()
         with as_os_errors(path):
             return await journal.stat(path=path, follow=follow, **scope)
 
-    async def _followed(self, entry: TreeEntry) -> Info:
-        """What an entry is; of a link, what it leads to, if it leads anywhere."""
-        info = _info_of(entry)
+    async def _followed(self, path: str, entry: TreeEntry) -> tuple[Info, str]:
+        """What an entry is, by the path that was asked for, and its own path; of a link, those of what it
+        leads to, if it leads anywhere."""
+        info, real = _info_of(entry, path), entry.path
         if entry.type == "symlink":
             with contextlib.suppress(OSError):
-                info |= _facts_of(await self._stat(entry.path, follow=True))
-        return info
+                target = await self._stat(entry.path, follow=True)
+                info, real = info | _facts_of(target), target.path
+        return info, real
 
-    async def _ls(self, path: str, detail: bool = True, **kwargs: Any) -> Any:
+    async def _ls(self, path: str, detail: bool = True, walked_from: str | None = None, **kwargs: Any) -> Any:
         path = self._strip_protocol(path)
-        found = await self._listed(path, depth=1)
-        if not found:
-            info = await self._info(path)
-            found = {} if info["type"] == "directory" else {path: info}
+        info, real = await self._look(path)
+        found = {path: info}
+        if info["type"] == "directory":
+            is_left_out = info["islink"] and walked_from not in (None, path)
+            found = {} if is_left_out else await self._listed(path, real, depth=1)
         return list(found.values()) if detail else list(found)
+
+    # A walk goes through a link where it begins, but through none below, which might lead around in a circle.
+
+    def walk(self, path: str, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        yield from super().walk(path, *args, **{"walked_from": self._strip_protocol(path)} | kwargs)
+
+    async def _walk(self, path: str, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        async for step in super()._walk(path, *args, **{"walked_from": self._strip_protocol(path)} | kwargs):
+            yield step
 
     async def _find(
         self, path: str, maxdepth: int | None = None, withdirs: bool = False, **kwargs: Any
     ) -> Any:
-        """One request, however deep the tree is."""
+        """One listing, however deep the tree is; links below are found, and not gone through."""
         if maxdepth is not None and maxdepth < 1:
             raise ValueError("maxdepth must be at least 1")
         path = self._strip_protocol(path)
         found: dict[str, Info] = {}
-        with contextlib.suppress(FileNotFoundError):
-            info = await self._info(path)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            info, real = await self._look(path)
             if info["type"] == "directory":
-                found = ({path: info} if withdirs else {}) | await self._listed(path, maxdepth)
+                found = ({path: info} if withdirs else {}) | await self._listed(path, real, maxdepth)
             else:
                 found = {path: info}
         found = {name: info for name, info in found.items() if withdirs or info["type"] != "directory"}
         return found if kwargs.get("detail") else list(found)
 
-    async def _listed(self, path: str, depth: int | None) -> dict[str, Info]:
-        """What stands below a directory, by name in its order."""
+    async def _listed(self, path: str, real: str, depth: int | None) -> dict[str, Info]:
+        """What stands below a directory, by name in its order; `real` is the path of it without links."""
         journal, scope = await self._journal(), await self.scope()
         with as_os_errors(path):
             if depth == 1:
-                entries = [entry async for entry in journal.ls(path=path, **scope)]
+                entries = [entry async for entry in journal.ls(path=real, **scope)]
             else:
-                entries = [entry async for entry in journal.find(path=path, max_depth=depth, **scope)]
+                entries = [entry async for entry in journal.find(path=real, max_depth=depth, **scope)]
+        named = {
+            _joined(path, entry.path.removeprefix(real).lstrip("/")): entry
+            for entry in entries
+            if entry.path != real
+        }
         turns = asyncio.Semaphore(LINKS_AT_ONCE)
 
-        async def in_turn(entry: TreeEntry) -> Info:
+        async def in_turn(name: str) -> Info:
             async with turns:
-                return await self._followed(entry)
+                return (await self._followed(name, named[name]))[0]
 
-        links = [entry for entry in entries if entry.type == "symlink"]
-        followed = dict(zip((e.path for e in links), await asyncio.gather(*map(in_turn, links)), strict=True))
-        infos = {entry.path: followed.get(entry.path) or _info_of(entry) for entry in entries}
-        return {name: infos[name] for name in sorted(infos) if name != path}
+        links = [name for name, entry in named.items() if entry.type == "symlink"]
+        followed = dict(zip(links, await asyncio.gather(*map(in_turn, links)), strict=True))
+        return {name: followed.get(name) or _info_of(named[name], name) for name in sorted(named)}
 
     async def _modified(self, path: str) -> datetime:
         """The time that an entry has; of one that has none, when anything in the tree changed last: it was
@@ -314,6 +343,36 @@ class CidbusFileSystem(ContentFileSystem):
 
     # ---- open files -------------------------------------------------------------------------------------
 
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """As fsspec's, but files written compressed or as text are placed, or discarded, as others are."""
+        if "r" in mode:
+            return super().open(path, mode, block_size, cache_options, compression, **kwargs)
+        path = self._strip_protocol(path)
+        text_options = {name: kwargs.pop(name) for name in TEXT_OPTIONS if name in kwargs}
+        compression = get_compression(path, compression)
+        autocommit = kwargs.pop("autocommit", not self._intrans)
+        binary = mode.replace("t", "").replace("b", "") + "b"
+        file = self._open(path, binary, block_size, autocommit, cache_options, **kwargs)
+        try:
+            if compression is not None:
+                file = CompressedFile(file, compr[compression], mode[0])
+            if "b" not in mode:
+                file = TextFile(file, **text_options)
+        except BaseException:
+            file.discard()
+            raise
+        if not autocommit:
+            self.transaction.files.append(file)
+        return file
+
     def _open_to_write(
         self, path: str, mode: str, block_size: int | None, autocommit: bool, **kwargs: Any
     ) -> WriteFile:
@@ -336,7 +395,8 @@ class CidbusFileSystem(ContentFileSystem):
         if mode not in ("wb", "xb", "ab"):
             raise ValueError(f"{mode!r}: a file can be read (rb), written anew (wb, xb) or appended to (ab)")
         try:
-            info = await self._info(path)
+            # Through a link above nothing is written.
+            info, _ = await self._followed(path, await self._stat(path))
         except FileNotFoundError:
             return Output(self, path, mode), 0
         if mode == "xb":
@@ -347,8 +407,12 @@ class CidbusFileSystem(ContentFileSystem):
         return Output(self, path, mode), 0
 
 
-def _info_of(entry: TreeEntry) -> Info:
-    info = {"name": entry.path, "islink": entry.type == "symlink"} | _facts_of(entry)
+def _joined(above: str, name: str) -> str:
+    return f"{above.rstrip('/')}/{name}"
+
+
+def _info_of(entry: TreeEntry, path: str) -> Info:
+    info = {"name": path, "islink": entry.type == "symlink"} | _facts_of(entry)
     if entry.type == "symlink":
         info["destination"] = entry.target
     return info

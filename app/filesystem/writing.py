@@ -106,13 +106,19 @@ class WriteFile(AbstractBufferedFile):
         self.loc = size
         self._output = output
         self._parts = Parts(part_bytes)
+        self._is_begun = False
         self._is_placed = False
 
     def write(self, data: Data) -> int:
         if self.closed:
             raise ValueError("I/O operation on closed file.")
-        for part in self._parts.add(data):
-            sync(self.fs.loop, self._output.append, part)
+        self._is_begun = True
+        try:
+            for part in self._parts.add(data):
+                sync(self.fs.loop, self._output.append, part)
+        except BaseException:
+            self.discard()  # closing it after that would place a file without this part
+            raise
         size = memoryview(data).nbytes
         self.loc += size
         return size
@@ -159,7 +165,9 @@ class WriteFile(AbstractBufferedFile):
         raise OSError(errno.ESPIPE, "a file that is written has no other place than its end", self.path)
 
     def seekable(self) -> bool:
-        return False
+        """Whether nothing was written yet: io.TextIOWrapper asks before it writes, and only of a file that is
+        seekable it finds out whether a byte order mark belongs here."""
+        return not self.closed and not self._is_begun
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

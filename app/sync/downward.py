@@ -17,7 +17,7 @@ from .memory import Kind, Stamp
 from .noting import note_tree, read_unknown
 from .oneway import OneWay
 from .report import Report
-from .scan import MAX_TOLD, Scan, leads_out
+from .scan import MAX_TOLD, Scan, draft_name, leads_out
 
 __all__ = ["Downward"]
 
@@ -57,10 +57,22 @@ class Downward(OneWay):
             self._top.mkdir(parents=True, exist_ok=True)
         if self._options.checksum:
             self._memory.forget_cids()
-        here = Scan(self._top, self._path, self._excludes) if self._top.is_dir() else ()
-        await asyncio.to_thread(self._memory.note_here, here)
+        if self._top.is_dir():
+            scan = Scan(self._top, self._path, self._excludes)
+            await asyncio.to_thread(self._memory.note_here, scan)
+            self._remove_leftovers(scan.drafts)
+        else:
+            self._memory.note_here(())
         await note_tree(self._client, self._path, top.root, self._memory, self._excludes)
         self.report.entries = self._memory.one("SELECT COUNT(*) FROM there")[0]
+
+    def _remove_leftovers(self, drafts: list[str]) -> None:
+        """Remove what an earlier run left that was killed. Who has the memory open is the only one that makes
+        drafts of its name; those of another name may be in use."""
+        mine = draft_name(self._memory.id, "")
+        for path in drafts:
+            if path.rpartition("/")[2].startswith(mine) and not self._options.dry_run:
+                (self._top / path).unlink(missing_ok=True)
 
     def _refuse_in_the_way(self) -> None:
         refused = list(islice(self._differences.in_the_way_here(), MAX_TOLD))
@@ -133,7 +145,7 @@ class Downward(OneWay):
 
     def _link(self, entry: Placed) -> None:
         path = self._top / entry.path
-        draft = _draft_of(path)
+        draft = self._draft_of(path)
         draft.symlink_to(entry.target or "")
         draft.replace(path)
 
@@ -141,7 +153,7 @@ class Downward(OneWay):
         """One file, whole under another name before it gets its own."""
         assert entry.cid is not None
         path = self._top / entry.path
-        draft = _draft_of(path)
+        draft = self._draft_of(path)
         try:
             with draft.open("xb") as file:
                 async with self._client.ipfs.cat(entry.cid) as content:
@@ -155,9 +167,8 @@ class Downward(OneWay):
         self.report.sent += 1
         self._memory.note_file(entry.path, Stamp.of(path.lstat()), entry.cid, time.time_ns())
 
-
-def _draft_of(path: Path) -> Path:
-    return path.with_name(f".{path.name[:60]}.{token_hex(4)}")
+    def _draft_of(self, path: Path) -> Path:
+        return path.with_name(draft_name(self._memory.id, token_hex(4)))
 
 
 async def _together(steps: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -17,17 +18,29 @@ from cidbus.schemas.tree import MAX_TARGET_BYTES
 from .hashing import cid_of_link
 from .memory import Local, Stamp
 
-__all__ = ["Excludes", "Scan", "leads_out"]
+__all__ = ["Excludes", "Scan", "draft_name", "leads_out"]
 
 # A list of everything that is wrong helps; a list of a million does not.
 MAX_TOLD = 20
+
+DRAFT = re.compile(r"\.cidbus-sync-[0-9a-f]{16}-[0-9a-f]{8}")
+
+
+def draft_name(memory: str, token: str) -> str:
+    """What a file is called until it is whole, by the id of the memory of the sync that writes it."""
+    return f".cidbus-sync-{memory}-{token}"
+
+
+def is_draft(path: str) -> bool:
+    return DRAFT.fullmatch(path.rpartition("/")[2]) is not None
 
 
 class Excludes:
     """Names and paths that are left alone on both sides.
 
     `*.pyc` is any entry of that name; with a `/` in it, as `/build` or `docs/*.html`, a pattern means the
-    path from the top; `cache/`, any directory of that name.
+    path from the top; `cache/`, any directory of that name. Files that a sync has not completed are always
+    among them.
     """
 
     def __init__(self, patterns: tuple[str, ...] = ()) -> None:
@@ -36,7 +49,8 @@ class Excludes:
 
     def has(self, path: str, *, is_directory: bool) -> bool:
         """Whether the entry, or a directory above it, is left alone."""
-        return self._matches(path, is_directory) or self._above(dirname(path))
+        is_left_alone = self._matches(path, is_directory) or (not is_directory and is_draft(path))
+        return is_left_alone or self._above(dirname(path))
 
     def _has_directory(self, path: str) -> bool:
         return path != "" and self.has(path, is_directory=True)
@@ -52,7 +66,8 @@ class Excludes:
 
 
 class Scan:
-    """One walk through the directory `top`, which is to be at `path` of the tree."""
+    """One walk through the directory `top`, which is to be at `path` of the tree; `drafts` are the files met
+    on it that a sync has not completed."""
 
     def __init__(self, top: Path, path: str, excludes: Excludes) -> None:
         self._top = top
@@ -61,6 +76,7 @@ class Scan:
         self._problems: list[str] = []
         self._problem_count = 0
         self.entries = 0
+        self.drafts: list[str] = []
 
     def __iter__(self) -> Iterator[Local]:
         """Every entry that the tree can hold, directories before what is in them, in no order otherwise.
@@ -89,6 +105,8 @@ class Scan:
                 path = f"{above}/{item.name}" if above else item.name
                 is_directory = item.is_dir(follow_symlinks=False)
                 if self._excludes.has(path, is_directory=is_directory):
+                    if not is_directory and is_draft(path):
+                        self.drafts.append(path)
                     continue
                 entry = self._entry(item, path)
                 if entry is None:

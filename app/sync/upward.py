@@ -1,9 +1,10 @@
-"""One-way sync from a local directory into the tree: what differs is sent, and then all of it placed at once.
+"""One-way sync from a local directory into the tree: what differs is sent first, and placed then.
 
 scan, list -> read what only its bytes can tell -> send, a batch of files at a time -> place
 
 What was sent is kept under names of its own until it is placed, so that a sync which was interrupted goes on
-where it was. Placing is one transaction, whatever its size: nobody ever sees half a sync.
+where it was. Placing is one transaction, or of more than a transaction takes as many as it needs, one after
+the other: what the first have done is done, and the next run does the rest.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ import asyncio
 import stat
 import time
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from secrets import token_hex
 
 from cidbus.client.applying import apply, portions
 from cidbus.client.multipart import FILE, Entry, Tree
 from cidbus.schemas.errors import BadRequest, Conflict, NotFound
-from cidbus.schemas.tree import AnyOperation, Mkdir, Put, Remove, Symlink
+from cidbus.schemas.tree import MAX_OPERATIONS, AnyOperation, Mkdir, Put, Remove, Symlink
 
 from .differences import Placed, Unsent
 from .memory import Stamp
@@ -144,26 +145,28 @@ class Upward(OneWay):
 
     async def _place(self) -> None:
         self._watch.phase("placing", None)
-        changed = await apply(self._client, self._operations())
-        if changed is not None:
-            self.report.root, self.report.sequence = changed.root, changed.sequence
+        for steps in portions(self._steps(), len, MAX_OPERATIONS, MAX_OPERATIONS):
+            changed = await apply(self._client, chain.from_iterable(steps))
+            if changed is not None:
+                self.report.root, self.report.sequence = changed.root, changed.sequence
         self._note_unsettled()
         if self._kept:
             for start in range(0, len(self._kept), RELEASED_AT_ONCE):
                 await self._client.ipfs.root_rm(self._kept[start : start + RELEASED_AT_ONCE])
             self._memory.forget_kept()
 
-    def _operations(self) -> Iterator[AnyOperation]:
+    def _steps(self) -> Iterator[list[AnyOperation]]:
+        """What is to be done, in operations that belong into one transaction."""
         if self._note_top():
-            yield Mkdir(path=self._path, parents=True, exist_ok=True)
+            yield [Mkdir(path=self._path, parents=True, exist_ok=True)]
         for entry in self._differences.upward():
             self._tell_placed(entry)
-            yield from self._placing(entry)
+            yield list(self._placing(entry))
         if self._options.delete:
             for gone in self._differences.gone_there():
                 self._tell_gone(gone)
                 path, is_directory = self._in_tree(gone.path), gone.kind == "directory"
-                yield Remove(path=path, recursive=is_directory, missing_ok=True)
+                yield [Remove(path=path, recursive=is_directory, missing_ok=True)]
 
     def _pretend(self) -> None:
         """Tell what would be done, without doing any of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import random
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from typing import Any
 
 import pytest
 from fsspec.callbacks import Callback
+from fsspec.compression import compr
+from fsspec.core import OpenFile
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import infer_compression
 
 from cidbus.client import Client
 from cidbus.filesystem import CidbusFileSystem, writing
@@ -204,6 +208,60 @@ def test_errors_are_those_of_the_operating_system(fs: CidbusFileSystem, home: st
     ]  # fmt: skip
 
 
+@pytest.fixture
+def linked(fs: CidbusFileSystem, home: str, asked: Any) -> str:
+    """A directory with links: to another directory, around in a circle, and to nowhere."""
+    fs.pipe({f"{home}/legal/{name}": name.encode() for name in ("a.txt", "deep/b.txt")})
+    links = {"dl": "legal", "circle": ".", "nowhere": "missing", "deep": "dl/deep"}
+    for name, target in links.items():
+        asked(lambda client, name=name, target=target: client.journal.symlink(f"{home}/{name}", target))
+    return home
+
+
+def test_a_link_to_a_directory_is_looked_at_as_that_directory(fs: CidbusFileSystem, linked: str) -> None:
+    at = f"{linked}/dl"
+    assert fs.isdir(at)
+    assert fs.ls(at, detail=False) == [f"{at}/a.txt", f"{at}/deep"]
+    assert fs.find(at) == [f"{at}/a.txt", f"{at}/deep/b.txt"]
+    assert fs.find(at, withdirs=True) == [at, f"{at}/a.txt", f"{at}/deep", f"{at}/deep/b.txt"]
+    assert fs.glob(f"{at}/*.txt") == [f"{at}/a.txt"]
+    assert list(fs.walk(at)) == [(at, ["deep"], ["a.txt"]), (f"{at}/deep", [], ["b.txt"])]
+    assert fs.du(at) == len("a.txt") + len("deep/b.txt")
+    assert fs.ls(f"{linked}/deep", detail=False) == [f"{linked}/deep/b.txt"]
+
+
+def test_what_is_below_a_link_is_read(fs: CidbusFileSystem, linked: str, tmp_path: Path) -> None:
+    for path in (f"{linked}/dl/deep/b.txt", f"{linked}/circle/circle/deep/b.txt"):
+        assert fs.info(path)["name"] == path
+        assert fs.exists(path)
+        assert fs.cat_file(path) == b"deep/b.txt"
+        with fs.open(path) as file:
+            assert file.read() == b"deep/b.txt"
+    fs.get(f"{linked}/dl", str(tmp_path / "got"), recursive=True)
+    assert (tmp_path / "got" / "deep" / "b.txt").read_bytes() == b"deep/b.txt"
+
+
+def test_whether_a_path_exists_is_always_answered(fs: CidbusFileSystem, linked: str) -> None:
+    for path in ("dl/missing", "legal/a.txt/below", "nowhere/below", "dl/a.txt/below", "nul\0", "x/../y"):
+        assert fs.exists(f"{linked}/{path}") is False
+        assert fs.find(f"{linked}/legal/a.txt/below") == []
+    assert fs.exists(f"{linked}/dl") is fs.exists(f"{linked}/nowhere") is True
+
+
+def test_a_walk_does_not_go_around_in_circles(fs: CidbusFileSystem, linked: str) -> None:
+    walked = [path.removeprefix(linked) for path, _, _ in fs.walk(linked)]
+    assert walked == ["", "/circle", "/deep", "/dl", "/legal", "/legal/deep"]
+    assert f"{linked}/circle" in fs.find(linked, withdirs=True)
+
+
+def test_a_link_itself_is_moved_and_removed(fs: CidbusFileSystem, linked: str) -> None:
+    fs.mv(f"{linked}/dl", f"{linked}/moved")
+    assert fs.info(f"{linked}/moved")["destination"] == "legal"
+    fs.rm(f"{linked}/moved", recursive=True)
+    assert not fs.exists(f"{linked}/moved")
+    assert fs.cat_file(f"{linked}/legal/a.txt") == b"a.txt"
+
+
 # ---- changing ---------------------------------------------------------------------------------------------
 
 
@@ -270,6 +328,13 @@ def test_an_open_file_stays_as_it_was_opened(fs: CidbusFileSystem, home: str) ->
     assert fs.cat_file(f"{home}/file") == b"something else"
 
 
+@pytest.mark.parametrize("cache", ["adaptive", "all", "background", "blockcache", "bytes", "first"])
+def test_a_file_is_read_by_any_cache(fs: CidbusFileSystem, home: str, cache: str) -> None:
+    fs.pipe_file(f"{home}/file", LARGE)
+    with fs.open(f"{home}/file", cache_type=cache) as file:
+        assert file.read(100) == LARGE[:100]
+
+
 def test_a_written_file_is_seen_when_it_is_closed_and_never_in_part(
     fs: CidbusFileSystem, home: str, asked: Any
 ) -> None:
@@ -329,6 +394,100 @@ def test_a_writer_holds_no_more_than_two_parts(
     assert sizes == [MIB // 4] * 8 + [len(LARGE) - 2 * MIB]
 
 
+COMPRESSIONS = [name for name in compr if name is not None]
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_what_is_written_compressed_is_there_when_it_is_closed(
+    fs: CidbusFileSystem, home: str, compression: str
+) -> None:
+    with fs.open(f"{home}/file", "wb", compression=compression, block_size=MIB) as file:
+        for start in range(0, len(LARGE), 700_000):
+            file.write(LARGE[start : start + 700_000])
+        assert file.tell() == len(LARGE)
+        assert not fs.exists(f"{home}/file")
+    with fs.open(f"{home}/file", compression=compression) as file:
+        assert file.read() == LARGE
+    with fs.open(f"{home}/text", "wt", compression=compression, encoding="utf-16") as file:
+        file.write("één\n")
+        file.write("zwei\n")
+    with fs.open(f"{home}/text", "r", compression=compression, encoding="utf-16") as file:
+        assert file.read() == "één\nzwei\n"
+
+
+@pytest.mark.parametrize("name", ["file.gz", "file.bz2", "file.xz", "file.zip", "file"])
+def test_a_name_tells_how_to_compress(fs: CidbusFileSystem, home: str, name: str) -> None:
+    with fs.open(f"{home}/{name}", "wb", compression="infer") as file:
+        file.write(b"hello")
+    with fs.open(f"{home}/{name}", compression=infer_compression(name)) as file:
+        assert file.read() == b"hello"
+
+
+@pytest.mark.parametrize("compression", [None, *COMPRESSIONS])
+@pytest.mark.parametrize("mode", ["wb", "wt"])
+def test_what_is_left_by_an_exception_never_was(
+    fs: CidbusFileSystem, home: str, asked: Any, mode: str, compression: str | None
+) -> None:
+    fs.pipe_file(f"{home}/file", b"before")
+    with (
+        pytest.raises(Broken),
+        fs.open(f"{home}/file", mode, compression=compression, block_size=MIB) as file,
+    ):
+        file.write(LARGE if mode == "wb" else LARGE.hex())
+        raise Broken
+    assert file.closed
+    assert fs.cat_file(f"{home}/file") == b"before"
+    assert asked(_drafts) == []
+
+
+def test_a_compressed_file_that_is_never_closed_is_discarded(fs: CidbusFileSystem, home: str) -> None:
+    files = [fs.open(f"{home}/file", "wb", compression="gzip")]
+    files[0].write(b"hello")
+    with pytest.warns(ResourceWarning, match="not closed"):
+        files.clear()
+    assert not fs.exists(f"{home}/file")
+
+
+def test_an_unknown_compression_or_encoding_leaves_nothing_open(fs: CidbusFileSystem, home: str) -> None:
+    with pytest.raises(ValueError, match="not supported"):
+        fs.open(f"{home}/file", "wb", compression="none at all")
+    with pytest.raises(LookupError):
+        fs.open(f"{home}/file", "w", encoding="none at all")
+    assert not fs.exists(f"{home}/file")
+
+
+def test_a_part_that_did_not_arrive_is_never_missing_in_a_file(
+    fs: CidbusFileSystem, home: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refused(*_: Any) -> None:
+        raise PermissionError
+
+    file = fs.open(f"{home}/file", "wb", block_size=1000)
+    monkeypatch.setattr(writing.Draft, "append", refused)
+    with pytest.raises(PermissionError):
+        file.write(bytes(1000))
+    monkeypatch.undo()
+    file.close()
+    assert not fs.exists(f"{home}/file")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le"])
+@pytest.mark.parametrize("opening", ["filesystem", "url"])
+def test_text_is_written_as_into_a_local_file(
+    fs: CidbusFileSystem, home: str, tmp_path: Path, encoding: str, opening: str
+) -> None:
+    for mode in ("w", "a", "a"):
+        opened = {
+            "filesystem": lambda mode=mode: fs.open(f"{home}/text", mode, encoding=encoding),
+            "url": lambda mode=mode: OpenFile(fs, f"{home}/text", mode, encoding=encoding),
+        }[opening]()
+        with opened as ours, (tmp_path / "text").open(mode, encoding=encoding) as theirs:
+            for file in (ours, theirs):
+                file.write("één\n")
+                file.write("zwei\n")
+    assert fs.cat_file(f"{home}/text") == (tmp_path / "text").read_bytes()
+
+
 # ---- transactions -----------------------------------------------------------------------------------------
 
 
@@ -378,15 +537,72 @@ def test_a_transaction_that_others_have_overtaken_changes_nothing(
     outside.close()
 
 
+def test_a_compressed_file_belongs_to_the_transaction_it_is_written_in(
+    fs: CidbusFileSystem, home: str
+) -> None:
+    with fs.transaction:
+        left_open = fs.open(f"{home}/file", "wt", compression="gzip")
+        left_open.write("hello")
+    with fs.open(f"{home}/file", compression="gzip") as file:
+        assert file.read() == b"hello"
+    with pytest.raises(Broken), fs.transaction:
+        left_open = fs.open(f"{home}/file", "wt", compression="gzip")
+        left_open.write("something else")
+        raise Broken
+    assert left_open.closed
+    with fs.open(f"{home}/file", compression="gzip") as file:
+        assert file.read() == b"hello"
+
+
+def test_one_operation_too_many_is_refused_at_once(
+    fs: CidbusFileSystem, home: str, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cidbus.actors.journal.transactions.MAX_OPERATIONS", 3)
+    monkeypatch.setattr("cidbus.client.applying.MAX_OPERATIONS", 3)
+    done = []
+    with pytest.raises(OSError, match="more than 3 operations in a transaction"), fs.transaction:
+        for number in range(10):
+            fs.touch(f"{home}/{number}")
+            done.append(number)
+    assert done == [0, 1, 2]
+    assert fs.ls(home) == []
+
+    before = entries(asked)
+    with pytest.raises(OSError, match="more than 3 operations in a transaction") as caught:
+        fs.rm([f"{home}/{number}" for number in range(4)])
+    assert caught.value.errno == errno.EFBIG
+    assert entries(asked) == before, "nothing was begun"
+
+
 def test_files_may_be_committed_one_by_one(fs: CidbusFileSystem, home: str) -> None:
     first, second = (fs.open(f"{home}/{name}", "wb", autocommit=False) for name in ("first", "second"))
-    for file in (first, second):
-        file.write(LARGE)
+    third = fs.open(f"{home}/third", "wt", autocommit=False, compression="gzip")
+    for file in (first, second, third):
+        file.write(LARGE if file is not third else "text")
         file.close()
     assert fs.ls(home) == []
     first.commit()
     second.discard()
-    assert fs.ls(home, detail=False) == [f"{home}/first"]
+    third.commit()
+    assert fs.ls(home, detail=False) == [f"{home}/first", f"{home}/third"]
+
+
+# ---- options ----------------------------------------------------------------------------------------------
+
+
+def test_options_that_nobody_knows_are_refused_by_name(system: System) -> None:
+    for make in (system.tree, system.ipfs):
+        with pytest.raises(TypeError, match="unknown options: banana, verfiy"):
+            make(banana=1, verfiy=True)
+
+
+def test_options_of_every_file_system_are_taken(system: System) -> None:
+    fs = system.tree(
+        asynchronous=False, loop=None, batch_size=4, use_listings_cache=False, listings_expiry_time=1,
+        max_paths=10, skip_instance_cache=True, auto_mkdir=True, s3={"anon": True},
+    )  # fmt: skip
+    assert fs.isdir("/")
+    fs.close()
 
 
 # ---- with an event loop -----------------------------------------------------------------------------------

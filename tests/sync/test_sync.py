@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cidbus.actors.journal import transactions
 from cidbus.client import Client, applying
 from cidbus.schemas.errors import BadRequest, Conflict, Unavailable
 from cidbus.schemas.tree import MAX_OPERATIONS
 from cidbus.sync import Options, Report, memory, sync_down, sync_up, upward
 from cidbus.sync.report import Silent
+from cidbus.sync.scan import DRAFT
 
 from .conftest import files_below, tree_below
 
@@ -162,6 +164,49 @@ async def test_a_large_sync_is_one_journal_entry(
     assert await tree_below(client, "/there") == files_below(top)
 
 
+async def test_more_than_a_transaction_takes_is_placed_by_several(
+    client: Client, top: Path, up, monkeypatch: pytest.MonkeyPatch
+):
+    for module in (upward, applying, transactions):
+        monkeypatch.setattr(module, "MAX_OPERATIONS", 10)
+    monkeypatch.setattr(applying, "PART_OPERATIONS", 4)
+    await client.journal.write("x", "/there/link 0/x", parents=True)
+    for number in range(25):
+        (top / f"link {number}").symlink_to("one.txt")
+    before = (await client.journal.stat()).sequence
+    report = await up(delete=True)
+    assert before is not None
+    assert report.sequence == before + 4, "33 operations, of which those of one path stay together"
+    assert await tree_below(client, "/there") == files_below(top)
+    for number in range(25):
+        (top / f"link {number}").unlink()
+    await up(delete=True)
+    assert await tree_below(client, "/there") == files_below(top)
+
+
+@pytest.mark.usefixtures("exact_times")
+async def test_what_the_first_transactions_have_placed_stays_when_a_later_one_fails(
+    client: Client, top: Path, up, monkeypatch: pytest.MonkeyPatch
+):
+    for module in (upward, applying, transactions):
+        monkeypatch.setattr(module, "MAX_OPERATIONS", 3)
+    applied = client.journal.apply
+    calls = itertools.count()
+
+    async def breaks(*args: Any, **kwargs: Any) -> Any:
+        if next(calls) == 2:
+            raise Unavailable("gone")
+        return await applied(*args, **kwargs)
+
+    monkeypatch.setattr(client.journal, "apply", breaks)
+    with pytest.raises(Unavailable):
+        await up()
+    assert len(await tree_below(client, "/there")) == 5
+    report = await up()
+    assert report.sent == 0
+    assert await tree_below(client, "/there") == files_below(top)
+
+
 async def test_a_file_that_changes_while_it_is_read_waits_for_the_next_run(
     client: Client, top: Path, tmp_path: Path
 ):
@@ -212,6 +257,33 @@ async def test_local_entries_go_only_with_delete_and_never_what_is_excluded(
     options = Options(delete=True, exclude=("keep.me",))
     await sync_down(client, "/there", copy, memory=tmp_path / "m", options=options)
     assert files_below(copy).keys() - files_below(top).keys() == {"old", "old/keep.me"}
+
+
+async def test_what_a_killed_sync_has_left_is_removed_by_the_next_and_never_sent(
+    client: Client, top: Path, tmp_path: Path, up, monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    await up()
+    copy = tmp_path / "copy"
+    with monkeypatch.context() as patch:
+        for method in ("replace", "unlink"):
+            patch.setattr(Path, method, killed)
+        with pytest.raises(Killed):
+            await sync_down(client, "/there", copy, memory=tmp_path / "m")
+    left = [path for path in files_below(copy) if DRAFT.fullmatch(Path(path).name)]
+    assert left
+
+    of_another = f".cidbus-sync-{'0' * 16}-{'1' * 8}"
+    (copy / of_another).write_bytes(b"on its way")
+    await sync_up(client, copy, "/back", memory=tmp_path / "m")
+    assert not [path for path in await tree_below(client, "/back") if "cidbus-sync" in path]
+    await sync_down(client, "/there", copy, memory=tmp_path / "m", options=Options(delete=True))
+    assert files_below(copy) == files_below(top) | {of_another: b"on its way"}
 
 
 async def test_links_of_the_tree_that_lead_out_of_the_directory_are_refused(client: Client, tmp_path: Path):
