@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,19 @@ async def test_old_entries_are_forgotten_up_to_the_last_checkpoint(fs: System):
     assert (await fs.status()).total_entries == 5
     verified = await fs.bus.request(subjects.JOURNAL_VERIFY, journaling.VerifyJournal())
     assert (verified.ok, verified.entries, verified.archived_entries) == (True, 2, 5)
+
+
+async def test_an_archive_that_is_made_anew_has_what_the_stream_still_has(fs: System):
+    for number in range(6):
+        await fs.write("/a", str(number))
+    await checkpoint(fs)
+    await fs.write("/a", "after")
+    await fs.bus.request(subjects.JOURNAL_TRUNCATE, journaling.Truncation(before=4))
+    shutil.rmtree(fs.folder / "journal" / "archive")
+    made = await checkpoint(fs)
+    verified = await fs.bus.request(subjects.JOURNAL_VERIFY, journaling.VerifyJournal())
+    assert (made.sequence, made.base, verified.ok) == (7, None, True)
+    assert verified.archived_entries == verified.entries > 0
 
 
 async def test_without_an_archive_the_journal_works_and_says_so(tmp_path):

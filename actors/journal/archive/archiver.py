@@ -149,10 +149,14 @@ class Archiver:
         try:
             await self._copy(self._tail)
         except NotFound:
-            # The stream has forgotten entries that the archive has not seen: it goes on from a checkpoint.
+            # The stream has forgotten entries that the archive has not seen: it begins with what is left.
             if self.archive.segments.files():
                 await self._set_aside("the stream has forgotten entries that it has not seen", sound=True)
-            self._tail, self._last = position, None
+            state = await self._log.state()
+            first = position.sequence + 1 if state is None else state.first
+            self._tail = Position(first - 1, "") if first <= position.sequence else position
+            self._last = None
+            await self._copy(self._tail)
             await self._checkpoint(whole=True)
 
     async def _copy(self, tail: Position) -> None:
