@@ -22,6 +22,7 @@ from fsspec.core import get_compression
 from cidbus.client.applying import apply
 from cidbus.client.methods import Journal
 from cidbus.client.upload import INLINE_BYTES
+from cidbus.schemas.errors import Conflict
 from cidbus.schemas.tree import Copy, Mkdir, Move, Remove, TreeEntry
 
 from .base import ContentFileSystem, opened
@@ -74,13 +75,15 @@ class CidbusFileSystem(ContentFileSystem):
 
     async def _look(self, path: str) -> tuple[Info, str]:
         """What stands at a path, and which path that is without links."""
+        return await self._followed(path, await self._entry(path))
+
+    async def _entry(self, path: str) -> TreeEntry:
+        """What stands at a path, itself if it is a link; of those above it none is left in its own path."""
         try:
-            entry = await self._stat(path)
+            return await self._stat(path)
         except NotADirectoryError:
-            # A link may stand above it.
             above = await self._stat(self._parent(path), follow=True)
-            entry = await self._stat(_joined(above.path, path.rpartition("/")[2]))
-        return await self._followed(path, entry)
+            return await self._stat(_joined(above.path, path.rpartition("/")[2]))
 
     async def _stat(self, path: str, follow: bool = False) -> TreeEntry:
         journal, scope = await self._journal(), await self.scope()
@@ -238,8 +241,9 @@ class CidbusFileSystem(ContentFileSystem):
         """A second path for what stands at the first, a directory with everything in it."""
         journal, scope = await self._journal(), await self.scope()
         path1, path2 = self._strip_protocol([path1, path2])
+        source = (await self._entry(path1)).path
         with as_os_errors(path1):
-            await journal.cp(path1, path2, exact=True, overwrite=True, parents=True, **scope)
+            await journal.cp(source, path2, exact=True, overwrite=True, parents=True, **scope)
 
     async def _copy(
         self,
@@ -263,8 +267,22 @@ class CidbusFileSystem(ContentFileSystem):
                 operations.append(Mkdir(path=new, parents=True, exist_ok=True))
             else:
                 operations.append(Copy(source=old, destination=new, exact=True, overwrite=True, parents=True))
+        client, scope = await self.client(), await self.scope()
         with as_os_errors(path1 if isinstance(path1, str) else None):
-            await apply(await self.client(), operations, **await self.scope())
+            try:
+                await apply(client, operations, **scope)
+            except Conflict:
+                # A link may stand above a source, which operations do not go through.
+                found = [await self._without_links(operation) for operation in operations]
+                if found == operations:
+                    raise
+                await apply(client, found, **scope)
+
+    async def _without_links(self, operation: Mkdir | Copy) -> Mkdir | Copy:
+        if isinstance(operation, Mkdir):
+            return operation
+        source = (await self._entry(operation.source)).path
+        return operation.model_copy(update={"source": source})
 
     # ---- writing ----------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cidbus.schemas.errors import BadRequest
-from cidbus.sync.scan import Excludes, Scan, leads_out
+from cidbus.sync.scan import Excludes, Scan, draft_name, leads_out
 
 
 def paths_of(top: Path, *patterns: str) -> set[str]:
@@ -42,6 +42,19 @@ def test_what_is_below_an_excluded_directory_is_excluded():
     assert excludes.has("a/b/c/d", is_directory=False)
     assert excludes.has("k/x/d", is_directory=False)
     assert not excludes.has("k/x", is_directory=False)
+
+
+def test_files_on_their_way_are_left_alone_and_told(top: Path):
+    draft = draft_name("0" * 16, "1" * 8)
+    (top / "docs" / draft).touch()
+    (top / "src" / draft).mkdir()
+    (top / "src" / f"{draft}.txt").touch()
+    scan = Scan(top, "/there", Excludes())
+    found = {entry.path for entry in scan}
+    assert scan.drafts == [f"docs/{draft}"]
+    assert {f"src/{draft}", f"src/{draft}.txt"} < found
+    assert f"docs/{draft}" not in found
+    assert Excludes().has(f"docs/{draft}", is_directory=False)
 
 
 def test_everything_that_the_tree_cannot_hold_is_named_at_once(tmp_path: Path):
