@@ -24,7 +24,7 @@ from ..schemas.subjects import ACTORS
 from ..schemas.wire import Wire
 from .envelope import deadline_header, raise_if_error, read_head
 from .handling import gone_subject, whose_subject
-from .inbox import Lost
+from .inbox import is_lost
 from .link import Credentials, Link
 from .micro import SERVICE_PREFIX
 from .streams import MAX_BODY_BYTES, IncomingStream, cut, send_stream
@@ -176,8 +176,8 @@ class Bus:
         whose = whose_subject(row.actor)
         try:
             msg = await self.link.inbox.request(subject, body, within_s, headers, gone=gone, whose=whose)
-        except Lost:
-            if not row.repeatable:
+        except Unavailable as error:
+            if not (is_lost(error) and row.repeatable):
                 raise
             msg = await self.link.inbox.request(subject, body, within_s, headers, gone=gone, whose=whose)
         if msg.headers:

@@ -27,7 +27,7 @@ from nats.errors import Error as NatsError
 
 from ..schemas.errors import DeadlineExceeded, Unavailable
 
-__all__ = ["NO", "YES", "Inbox", "Lost"]
+__all__ = ["NO", "YES", "Inbox", "is_lost"]
 
 YES, NO = b"yes", b"no"
 # How long a caller waits before it asks who works on its request, and between asking again.
@@ -37,13 +37,6 @@ LOST_AFTER = 3
 # A callback gets each answer and the number at the end of its subject ("" for a plain request); on a lost
 # connection it gets None.
 Waiter = Callable[[Msg | None, str], None]
-
-
-class Lost(Unavailable):
-    """Whoever worked on a request has ended before it answered: it may have been done, or not."""
-
-    def __init__(self) -> None:
-        super().__init__("the process that worked on this has ended: it may have been done, or not")
 
 
 class Inbox:
@@ -98,7 +91,7 @@ class Inbox:
         Raises DeadlineExceeded after `timeout_s` seconds and Unavailable if the connection is or goes away.
         An error reply is returned like any other. With a subject `gone`, whoever works on the answer is told
         there that it is no longer waited for, if the wait is cancelled or takes too long. With a subject
-        `whose`, the wait ends with Lost once nobody works on the answer any more.
+        `whose`, the wait ends once nobody works on the answer any more (see `is_lost`).
         """
         answer: asyncio.Future[Msg | None] = self._loop.create_future()
 
@@ -140,14 +133,16 @@ class Inbox:
         return msg
 
     async def _watch(self, whose: str, reply: str, answer: asyncio.Future[Msg | None]) -> None:
-        """Ask again and again who works on an answer; it fails with Lost once nobody does."""
+        """Ask again and again who works on an answer; it fails once nobody does."""
         in_vain = 0
         with contextlib.suppress(Unavailable):  # a connection that is lost ends the wait by itself
             while in_vain < LOST_AFTER:
                 said = await self._hear_whose(whose, reply)
                 in_vain = in_vain + 1 if NO in said and YES not in said else 0
             if not answer.done():
-                answer.set_exception(Lost())
+                answer.set_exception(
+                    Unavailable("who worked on this has ended: it may have been done, or not", lost=True)
+                )
 
     async def _hear_whose(self, whose: str, reply: str) -> set[bytes]:
         """What the instances say within a second."""
@@ -175,6 +170,11 @@ class Inbox:
             await self._nc.publish(subject, body, reply, headers)  # type: ignore[arg-type]
         except (NatsError, OSError) as error:
             raise Unavailable(f"the message could not be sent: {error}") from error
+
+
+def is_lost(error: Unavailable) -> bool:
+    """Whether whoever worked on the request has ended before it answered."""
+    return bool(error.details.get("lost"))
 
 
 def connection_lost() -> Unavailable:

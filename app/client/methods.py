@@ -2394,7 +2394,7 @@ class Journal(Namespace):
     def transactions(
         self,
         *,
-        status: Literal["all"] | Literal["pending", "completed", "failed", "rolled_back"] = "all",
+        status: Literal["all", "pending", "completed", "failed", "rolled_back"] = "all",
         limit: int = 10,
         timeout_s: float | None = None,
     ) -> AsyncIterator[journal.TransactionInfo]:
