@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 import tempfile
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -90,6 +91,7 @@ class System:
         self.http = ""
         self.nats = options.nats or ""
         self._lock: int | None = None
+        self._reserved: socket.socket | None = None
         self._children: list[Child] = []
 
     async def start(self) -> Info:
@@ -122,6 +124,9 @@ class System:
             await asyncio.gather(*(child.stop() for child in group))
         self._children.clear()
         self.data_dir.forget_info()
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -177,7 +182,7 @@ class System:
         bridge = ["bridge", "--host", host, "--port", str(port), *self._common()]
         bridge += ["--isolation"] if self.options.isolation else []
         bridge += [] if self._node else ["--any-node"]
-        bridge += ["--share-port"] if self.options.scale.get("bridge", 1) > 1 else []
+        bridge += ["--share-port"]  # with the others, and with what keeps it reserved
         for name in IMPLEMENTED:
             bridge += [] if self.options.scale.get(name, 1) else ["--without", name]
         for _ in range(self.options.scale.get("bridge", 1)):
@@ -208,6 +213,7 @@ class System:
             raise Conflict(
                 f"port {wanted} on {self.options.host} is in use; choose another with --port", port=wanted
             )
+        self._reserved = _reserve(self.options.host, port)
         return port
 
     async def _start_nats(self) -> None:
@@ -261,6 +267,21 @@ class System:
             async with aiohttp.ClientSession() as session, session.get(f"{self.http}/readyz") as response:
                 return response.status == 200
         return False
+
+
+def _reserve(host: str, port: int) -> socket.socket:
+    """The port, bound but not listened on: until a bridge listens there, and while it is started again, no
+    connection of some other process gets this port as its own."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    reserved = socket.socket(family)
+    try:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reserved.bind((host, port))
+    except OSError as error:
+        reserved.close()
+        raise Conflict(f"port {port} on {host} is in use: {error.strerror}", port=port) from error
+    return reserved
 
 
 def _check_bridge_settings() -> None:

@@ -147,6 +147,23 @@ async def test_a_bridge_refuses_the_port_of_another(running):
 
 
 @pytest.mark.asyncio(loop_scope="module")
+async def test_nobody_gets_the_port_while_the_bridge_is_started_again(running):
+    port = int(running.info.http.rpartition(":")[2])
+    psutil.Process(running.kill("bridge")).wait(5)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+    await until(lambda: lives(running))
+
+
+async def lives(system) -> bool:
+    try:
+        async with system.http.get(f"{system.info.http}/readyz") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_an_actor_joins_the_running_system_without_being_told_its_server(running):
     command = [sys.executable, "-m", "cidbus", "actor", "ipfs", "--data-dir", running.info.data_dir]
     process = await asyncio.create_subprocess_exec(*command)
