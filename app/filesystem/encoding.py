@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol
 
-__all__ = ["CompressedFile", "TextFile"]
+__all__ = ["CompressedFile", "TextFile", "WholeOrNothing"]
 
 Data = bytes | bytearray | memoryview
 
@@ -23,6 +23,21 @@ class Written(Protocol):
     def close(self) -> None: ...
     def commit(self) -> None: ...
     def discard(self) -> None: ...
+
+
+class WholeOrNothing:
+    """How a file that is written is left: closed at the end of its block, discarded by an exception."""
+
+    def __exit__(
+        self: Written,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
 
 
 class _Sink:
@@ -49,7 +64,7 @@ class _Sink:
         self._file = None
 
 
-class CompressedFile(io.BufferedIOBase):
+class CompressedFile(WholeOrNothing, io.BufferedIOBase):
     """What is written to it goes compressed into `file`, which is closed, committed or discarded with it.
 
     `compress` is one of `fsspec.compression.compr`: a compressor does not close what it writes to.
@@ -107,19 +122,11 @@ class CompressedFile(io.BufferedIOBase):
             super().close()
             self._into.close()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
-
     def __del__(self) -> None:
         self._give_up()  # the file, never closed, is discarded when it is collected itself
 
 
-class TextFile(io.TextIOWrapper):
+class TextFile(WholeOrNothing, io.TextIOWrapper):
     """Text that is written into `file`; leaving it by an exception discards that."""
 
     def __init__(self, file: Written, **options: Any) -> None:
@@ -133,11 +140,3 @@ class TextFile(io.TextIOWrapper):
     def discard(self) -> None:
         """Forget the file, if it is not at its path yet."""
         self._file.discard()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()

@@ -15,6 +15,7 @@ from fsspec.spec import AbstractBufferedFile
 from cidbus.client.upload import INLINE_BYTES
 
 from .drafts import Draft
+from .encoding import WholeOrNothing
 from .kinds import Opened, WriteSystem
 
 __all__ = ["Output", "Parts", "WriteFile", "WriteStream"]
@@ -92,7 +93,7 @@ class Output:
         await self._draft.discard()
 
 
-class WriteFile(AbstractBufferedFile):
+class WriteFile(WholeOrNothing, AbstractBufferedFile):
     """A file for programs that wait. Leaving it by an exception discards it, as `discard` does; one that is
     never closed is discarded too."""
 
@@ -168,14 +169,6 @@ class WriteFile(AbstractBufferedFile):
         """Whether nothing was written yet: io.TextIOWrapper asks before it writes, and only of a file that is
         seekable it finds out whether a byte order mark belongs here."""
         return not self.closed and not self._is_begun
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.discard()
 
     def __del__(self) -> None:
         if not self.closed:
